@@ -1,0 +1,1 @@
+//! End-to-end cases and the rules over the whole workspace.
