@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CollectionId} from "../types/Ids.sol";
 import {CollectionState, CollectionTerms} from "../types/Collection.sol";
+import {CollectionId} from "../types/Ids.sol";
 
 /// @title CollectionRegistry
 /// @notice Remembers the content root of every collection and who publishes it. It holds no record, key or money.
@@ -92,12 +92,8 @@ interface ICollectionRegistry {
     /// @param registrant Who registered `id`.
     /// @param terms The terms that `id` was registered with.
     /// @param proof Consistency proof between the two roots.
-    function proveAppend(
-        CollectionId id,
-        address registrant,
-        CollectionTerms calldata terms,
-        bytes32[] calldata proof
-    ) external;
+    function proveAppend(CollectionId id, address registrant, CollectionTerms calldata terms, bytes32[] calldata proof)
+        external;
 
     // ---------------------------------------------------------------- describe
 

@@ -246,12 +246,8 @@ interface ITrainingCoordinator {
     // ---------------------------------------------------------------- end without a result
 
     /// @notice Ends a request by the scheduler's word: CANCELLING becomes CANCELLED, OPEN becomes FAILED.
-    function close(
-        EscrowTerms calldata escrow,
-        bytes32 detailsHash,
-        Closure calldata closure,
-        bytes calldata signature
-    ) external;
+    function close(EscrowTerms calldata escrow, bytes32 detailsHash, Closure calldata closure, bytes calldata signature)
+        external;
 
     /// @notice Ends a request whose time has passed. Anyone may.
     function expire(EscrowTerms calldata escrow, bytes32 detailsHash) external;

@@ -7,7 +7,7 @@ type CollectionId is bytes32;
 /// @notice Names a base that a developer offers.
 type BaseId is bytes32;
 
-/// @notice Names a way to train a base. Unique within its base.
+/// @notice Names a way to train a base: keccak256 of its name, unique within the base.
 type MethodId is bytes32;
 
 /// @notice Names a user's container for models.
@@ -19,12 +19,18 @@ type ModelId is bytes32;
 /// @notice Names a training request: the hash of its terms.
 type RequestId is bytes32;
 
-using {eqCollection as ==, neqCollection as !=, isZeroCollection as isZero} for CollectionId global;
-using {eqBase as ==, neqBase as !=, isZeroBase as isZero} for BaseId global;
+using {eqCollection as ==, neqCollection as !=} for CollectionId global;
+using CollectionIds for CollectionId global;
+using {eqBase as ==, neqBase as !=} for BaseId global;
+using BaseIds for BaseId global;
 using {eqMethod as ==, neqMethod as !=} for MethodId global;
-using {eqProject as ==, neqProject as !=, isZeroProject as isZero} for ProjectId global;
-using {eqModel as ==, neqModel as !=, modelTokenId as tokenId} for ModelId global;
-using {eqRequest as ==, neqRequest as !=, isZeroRequest as isZero} for RequestId global;
+using MethodIds for MethodId global;
+using {eqProject as ==, neqProject as !=} for ProjectId global;
+using ProjectIds for ProjectId global;
+using {eqModel as ==, neqModel as !=} for ModelId global;
+using ModelIds for ModelId global;
+using {eqRequest as ==, neqRequest as !=} for RequestId global;
+using RequestIds for RequestId global;
 
 function eqCollection(CollectionId a, CollectionId b) pure returns (bool) {
     return CollectionId.unwrap(a) == CollectionId.unwrap(b);
@@ -34,8 +40,10 @@ function neqCollection(CollectionId a, CollectionId b) pure returns (bool) {
     return CollectionId.unwrap(a) != CollectionId.unwrap(b);
 }
 
-function isZeroCollection(CollectionId a) pure returns (bool) {
-    return CollectionId.unwrap(a) == bytes32(0);
+library CollectionIds {
+    function isZero(CollectionId id) internal pure returns (bool) {
+        return CollectionId.unwrap(id) == bytes32(0);
+    }
 }
 
 function eqBase(BaseId a, BaseId b) pure returns (bool) {
@@ -46,8 +54,10 @@ function neqBase(BaseId a, BaseId b) pure returns (bool) {
     return BaseId.unwrap(a) != BaseId.unwrap(b);
 }
 
-function isZeroBase(BaseId a) pure returns (bool) {
-    return BaseId.unwrap(a) == bytes32(0);
+library BaseIds {
+    function isZero(BaseId id) internal pure returns (bool) {
+        return BaseId.unwrap(id) == bytes32(0);
+    }
 }
 
 function eqMethod(MethodId a, MethodId b) pure returns (bool) {
@@ -58,6 +68,12 @@ function neqMethod(MethodId a, MethodId b) pure returns (bool) {
     return MethodId.unwrap(a) != MethodId.unwrap(b);
 }
 
+library MethodIds {
+    function isZero(MethodId id) internal pure returns (bool) {
+        return MethodId.unwrap(id) == bytes32(0);
+    }
+}
+
 function eqProject(ProjectId a, ProjectId b) pure returns (bool) {
     return ProjectId.unwrap(a) == ProjectId.unwrap(b);
 }
@@ -66,8 +82,10 @@ function neqProject(ProjectId a, ProjectId b) pure returns (bool) {
     return ProjectId.unwrap(a) != ProjectId.unwrap(b);
 }
 
-function isZeroProject(ProjectId a) pure returns (bool) {
-    return ProjectId.unwrap(a) == bytes32(0);
+library ProjectIds {
+    function isZero(ProjectId id) internal pure returns (bool) {
+        return ProjectId.unwrap(id) == bytes32(0);
+    }
 }
 
 function eqModel(ModelId a, ModelId b) pure returns (bool) {
@@ -78,8 +96,14 @@ function neqModel(ModelId a, ModelId b) pure returns (bool) {
     return ModelId.unwrap(a) != ModelId.unwrap(b);
 }
 
-function modelTokenId(ModelId a) pure returns (uint256) {
-    return uint256(ModelId.unwrap(a));
+library ModelIds {
+    function tokenId(ModelId id) internal pure returns (uint256) {
+        return uint256(ModelId.unwrap(id));
+    }
+
+    function isZero(ModelId id) internal pure returns (bool) {
+        return ModelId.unwrap(id) == bytes32(0);
+    }
 }
 
 function eqRequest(RequestId a, RequestId b) pure returns (bool) {
@@ -90,6 +114,8 @@ function neqRequest(RequestId a, RequestId b) pure returns (bool) {
     return RequestId.unwrap(a) != RequestId.unwrap(b);
 }
 
-function isZeroRequest(RequestId a) pure returns (bool) {
-    return RequestId.unwrap(a) == bytes32(0);
+library RequestIds {
+    function isZero(RequestId id) internal pure returns (bool) {
+        return RequestId.unwrap(id) == bytes32(0);
+    }
 }

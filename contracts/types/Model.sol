@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {BaseId} from "./Ids.sol";
 
-/// @notice What a method takes in. The values may be added: COLLECTION + DIRECT takes both.
+// What a method takes in. The values may be added: INTAKE_COLLECTION + INTAKE_DIRECT takes both.
 uint8 constant INTAKE_COLLECTION = 1;
 uint8 constant INTAKE_DIRECT = 2;
 
