@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 
-import {Access, AccessUse, BuyAuthorization, Offer, Right} from "../types/Access.sol";
+import {Access, AccessUse, BuyAuthorization, BuyLimits, Offer, Right} from "../types/Access.sol";
 import {CollectionId} from "../types/Ids.sol";
 import {ICredits} from "./ICredits.sol";
 
@@ -84,6 +84,12 @@ interface IAccessToken is ICredits, IERC1155 {
     /// @notice Thrown when the price is over what the buyer is ready to pay.
     error AccessToken_PriceAboveMaximum(uint256 price, uint256 maximum);
 
+    /// @notice Thrown when the offer lasts shorter than the buyer takes. FOR_EVER stands for ever.
+    error AccessToken_DurationBelowMinimum(uint256 duration, uint256 minimum);
+
+    /// @notice Thrown when the offer's refund window is shorter than the buyer takes.
+    error AccessToken_RefundWindowBelowMinimum(uint256 refundWindow, uint256 minimum);
+
     /// @notice Thrown when the policy of the offer does not admit the account.
     error AccessToken_NotAdmitted(CollectionId collection, Right right, address account);
 
@@ -148,15 +154,15 @@ interface IAccessToken is ICredits, IERC1155 {
     // ---------------------------------------------------------------- buy
 
     /// @notice Buys the right for the caller, paid by allowance. A right that is held is prolonged by the offer's
-    /// duration; such a renewal is paid to the payee at once.
-    /// @param maxPrice The most that the caller will pay.
-    function buy(CollectionId collection, Right right, uint128 maxPrice) external;
+    /// duration; where it was bought before, the payee is credited at once, as the buyer knows what it buys.
+    /// @param limits The worst terms that the caller takes.
+    function buy(CollectionId collection, Right right, BuyLimits calldata limits) external;
 
-    /// @notice `buy` with an ERC-2612 permit of `maxPrice` to this contract. A permit that landed already is no error.
+    /// @notice `buy` with an ERC-2612 permit of `limits.maxPrice` to this contract. A permit that landed already is no error.
     function buyWithPermit(
         CollectionId collection,
         Right right,
-        uint128 maxPrice,
+        BuyLimits calldata limits,
         uint256 deadline,
         uint8 v,
         bytes32 r,
@@ -213,8 +219,8 @@ interface IAccessToken is ICredits, IERC1155 {
         returns (uint128 pricePerRecord, address payee);
 
     /// @notice The ERC-3009 nonce of a purchase: keccak256(abi.encode(BUY_TYPEHASH, chain id, this contract, buyer,
-    /// collection, right, maxPrice, salt)).
-    function buyNonceOf(address buyer, CollectionId collection, Right right, uint128 maxPrice, bytes32 salt)
+    /// collection, right, limits, salt)).
+    function buyNonceOf(address buyer, CollectionId collection, Right right, BuyLimits calldata limits, bytes32 salt)
         external
         view
         returns (bytes32);

@@ -71,14 +71,24 @@ struct AccessUse {
     uint40 since;
 }
 
-/// @notice A purchase that the buyer signed as one ERC-3009 `ReceiveWithAuthorization` of `maxPrice` to the contract,
-/// whose nonce is `buyNonceOf` these terms.
+/// @notice The worst terms that a buyer takes, so that an offer changed in between can't surprise it.
+struct BuyLimits {
+    /// The most that it will pay.
+    uint128 maxPrice;
+    /// The least seconds that it will pay for; FOR_EVER where only that will do.
+    uint40 minDuration;
+    /// The shortest refund window that it will take.
+    uint40 minRefundWindow;
+}
+
+/// @notice A purchase that the buyer signed as one ERC-3009 `ReceiveWithAuthorization` of `limits.maxPrice` to the
+/// contract, whose nonce is `buyNonceOf` these terms.
 struct BuyAuthorization {
     address buyer;
     CollectionId collection;
     Right right;
-    /// The value of the authorization. What the price leaves of it is credited to the buyer.
-    uint128 maxPrice;
+    /// `maxPrice` is the value of the authorization. What the price leaves of it is credited to the buyer.
+    BuyLimits limits;
     uint256 validAfter;
     uint256 validBefore;
     /// Lets one buyer sign equal purchases twice.
