@@ -173,11 +173,13 @@ class InstallTest(unittest.TestCase):
     def test_a_tool_on_path_is_taken_in_the_pinned_version_only(self):
         mine = tool(self.bin, "anvil", "anvil Version: 1.7.1")
         tool(self.bin, "cast", "cast Version: 1.7.10")
+        compiler = tool(self.bin, "solc", "Version: 0.8.37+commit.f401782d.Linux.g++")
         try:
             code, said = setup(self.root, "--force", path=f"{self.bin}{os.pathsep}{os.environ['PATH']}", npm_config_prefer_offline="true")
             self.assertEqual(code, 0, said)
             self.assertEqual(self.link("anvil"), str(mine))
             self.assertIn("node_modules", self.link("cast"))
+            self.assertEqual(self.link("solc"), str(compiler))
         finally:
             shutil.rmtree(self.bin)
             self.bin.mkdir()
@@ -185,6 +187,7 @@ class InstallTest(unittest.TestCase):
         code, said = setup(self.root, npm_config_prefer_offline="true")
         self.assertEqual(code, 0, said)
         self.assertIn("node_modules", self.link("anvil"))
+        self.assertFalse(os.path.lexists(self.root / ".tools/bin/solc"))
 
     def test_the_compiler_compiles(self):
         source = {"language": "Solidity", "sources": {"a.sol": {"content": "pragma solidity 0.8.37; contract A {}"}},
