@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {Credits} from "./Credits.sol";
+import {IAccessToken} from "./interfaces/IAccessToken.sol";
+import {ICollectionRegistry} from "./interfaces/ICollectionRegistry.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {IReceiveWithAuthorization} from "./interfaces/IReceiveWithAuthorization.sol";
+import {ITrainingCoordinator} from "./interfaces/ITrainingCoordinator.sol";
+import {Signatures} from "./libraries/Signatures.sol";
+import {TrainingHashes} from "./libraries/TrainingHashes.sol";
+import {TrainingLanding} from "./libraries/TrainingLanding.sol";
+import {TrainingMoney} from "./libraries/TrainingMoney.sol";
+import {TrainingTerms} from "./libraries/TrainingTerms.sol";
+import {CollectionId, ModelId, RequestId} from "./types/Ids.sol";
+import {TrainingQuote} from "./types/Model.sol";
+import {
+    Assignment,
+    Closure,
+    CommitItem,
+    Commitment,
+    DataInput,
+    DataReceipt,
+    EscrowTerms,
+    RequestDetails,
+    RequestLedger,
+    RequestState,
+    RequestStatus,
+    Settlement
+} from "./types/Training.sol";
+
+/// @title TrainingCoordinator
+/// @notice Escrow, signed work and versions of training requests. The interface says how. It keeps no terms: every
+/// call brings them along and they have to hash to a request.
+/// @dev The settlement token must move exactly the amount it is told (no fee on transfer, no rebasing).
+contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
+    using SafeERC20 for IERC20;
+    using TrainingHashes for EscrowTerms;
+    using TrainingMoney for EscrowTerms;
+
+    /// @notice Where collections are registered.
+    ICollectionRegistry public immutable collectionRegistry;
+    /// @notice Where the TRAIN right is held.
+    IAccessToken public immutable accessToken;
+    /// @notice Where models and methods are quoted.
+    IModelRegistry public immutable modelRegistry;
+
+    mapping(RequestId request => RequestState) private _states;
+    mapping(RequestId request => bytes32 head) private _heads;
+    mapping(RequestId request => RequestLedger) private _ledgers;
+    mapping(RequestId request => mapping(uint32 input => uint32 records)) private _recordsPaid;
+    mapping(ModelId model => uint32 count) private _versionCounts;
+    mapping(ModelId model => mapping(uint32 version => bytes32 digest)) private _versionDigests;
+
+    constructor(
+        IERC20 token_,
+        ICollectionRegistry collectionRegistry_,
+        IAccessToken accessToken_,
+        IModelRegistry modelRegistry_,
+        address forwarder
+    ) Credits(token_, forwarder) EIP712("Offsetdata TrainingCoordinator", "1") {
+        collectionRegistry = collectionRegistry_;
+        accessToken = accessToken_;
+        modelRegistry = modelRegistry_;
+    }
+
+    // ---------------------------------------------------------------- request
+
+    /// @inheritdoc ITrainingCoordinator
+    function request(EscrowTerms calldata escrow, RequestDetails calldata details, DataInput[] calldata inputs)
+        external
+        nonReentrant
+        returns (RequestId id)
+    {
+        _requireUser(escrow);
+        id = _open(escrow, details, inputs);
+        token.safeTransferFrom(escrow.user, address(this), escrow.escrowed());
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function requestWithPermit(
+        EscrowTerms calldata escrow,
+        RequestDetails calldata details,
+        DataInput[] calldata inputs,
+        uint256 permitDeadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external nonReentrant returns (RequestId id) {
+        _requireUser(escrow);
+        id = _open(escrow, details, inputs);
+        uint256 amount = escrow.escrowed();
+        // Whoever saw the permit may have landed it before: what counts is the allowance.
+        try IERC20Permit(address(token)).permit(escrow.user, address(this), amount, permitDeadline, v, r, s) {} catch {}
+        token.safeTransferFrom(escrow.user, address(this), amount);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function requestWithAuthorization(
+        EscrowTerms calldata escrow,
+        RequestDetails calldata details,
+        DataInput[] calldata inputs,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes calldata signature
+    ) external nonReentrant returns (RequestId id) {
+        id = _open(escrow, details, inputs);
+        uint256 amount = escrow.escrowed();
+        uint256 before = token.balanceOf(address(this));
+        IReceiveWithAuthorization(address(token))
+            .receiveWithAuthorization(
+                escrow.user, address(this), amount, validAfter, validBefore, RequestId.unwrap(id), signature
+            );
+        // A token without ERC-3009 but with a fallback would accept the call and move nothing.
+        require(token.balanceOf(address(this)) >= before + amount, SafeERC20.SafeERC20FailedOperation(address(token)));
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function requestCancel(EscrowTerms calldata escrow, bytes32 detailsHash) external {
+        _requireUser(escrow);
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, state.status == RequestStatus.OPEN);
+        uint256 last = TrainingLanding.lastMoment(escrow, state, 0);
+        require(block.timestamp <= last, TrainingCoordinator_TooLate(last));
+
+        uint40 cancelledAt = uint40(block.timestamp);
+        _states[id].status = state.status = RequestStatus.CANCELLING;
+        _ledgers[id].cancelledAt = cancelledAt;
+        emit CancelRequested(id, uint40(TrainingLanding.lastMoment(escrow, state, cancelledAt)));
+    }
+
+    // ---------------------------------------------------------------- land signed work
+
+    /// @inheritdoc ITrainingCoordinator
+    function commitAssigned(
+        EscrowTerms calldata escrow,
+        bytes32 detailsHash,
+        Assignment calldata assignment,
+        bytes calldata assignmentSignature,
+        Commitment calldata commitment,
+        bytes calldata signature
+    ) external {
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
+        require(assignment.attempt > state.attempt, TrainingCoordinator_StaleAttempt(assignment.attempt, state.attempt));
+        require(block.timestamp <= assignment.validUntil, TrainingCoordinator_AssignmentExpired(assignment.validUntil));
+        _requireAssignment(escrow, id, assignment, assignmentSignature);
+
+        state.attempt = assignment.attempt;
+        state.worker = assignment.worker;
+        emit AttemptAssigned(id, assignment.worker, assignment.attempt, assignment.resumePoint, assignment.validUntil);
+        TrainingLanding.requireNone(_land(escrow, id, state, commitment, signature));
+        _payRelay(escrow.landingFee(commitment.sequence));
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function commit(
+        EscrowTerms calldata escrow,
+        bytes32 detailsHash,
+        Commitment calldata commitment,
+        bytes calldata signature
+    ) external {
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        TrainingLanding.requireNone(_land(escrow, id, state, commitment, signature));
+        _payRelay(escrow.landingFee(commitment.sequence));
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function commitBatch(CommitItem[] calldata items) external {
+        uint256 fees;
+        for (uint256 i = 0; i < items.length; ++i) {
+            CommitItem calldata item = items[i];
+            Commitment calldata commitment = item.commitment;
+            (RequestId id, RequestState memory state) = _load(item.escrow, item.detailsHash);
+            bytes memory refusal = _land(item.escrow, id, state, commitment, item.signature);
+            if (refusal.length == 0) fees += item.escrow.landingFee(commitment.sequence);
+            else emit CommitmentSkipped(id, commitment.sequence, bytes4(refusal));
+        }
+        _payRelay(fees);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function claimData(
+        EscrowTerms calldata escrow,
+        RequestDetails calldata details,
+        DataInput[] calldata inputs,
+        Assignment calldata assignment,
+        bytes calldata assignmentSignature,
+        DataReceipt calldata receipt,
+        bytes calldata signature
+    ) external {
+        (RequestId id, RequestState memory state) = _load(escrow, TrainingHashes.detailsHash(details));
+        _requireRequested(id, state);
+        TrainingTerms.requireInputsHash(details, inputs);
+        require(receipt.input < inputs.length, TrainingCoordinator_InvalidSelection(receipt.input));
+        DataInput calldata input = inputs[receipt.input];
+        require(
+            receipt.attempt == assignment.attempt,
+            TrainingCoordinator_AttemptNotAssigned(receipt.attempt, assignment.attempt)
+        );
+        _requireAssignment(escrow, id, assignment, assignmentSignature);
+        _requireSigner(assignment.worker, TrainingHashes.receipt(id, input.collection, receipt), signature);
+        _payData(escrow, id, state, input, assignment.worker, receipt);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function settle(
+        EscrowTerms calldata escrow,
+        RequestDetails calldata details,
+        Settlement calldata settlement,
+        bytes calldata signature
+    ) external {
+        (RequestId id, RequestState memory state) = _load(escrow, TrainingHashes.detailsHash(details));
+        RequestLedger memory ledger = _ledgers[id];
+        TrainingLanding.requireNone(
+            TrainingLanding.refusal(
+                escrow,
+                id,
+                state,
+                ledger.cancelledAt,
+                TrainingLanding.Step(settlement.attempt, settlement.sequence, settlement.units, true)
+            )
+        );
+        bytes32 digest = TrainingHashes.settlement(id, _heads[id], settlement);
+        _requireSigner(state.worker, digest, signature);
+
+        if (settlement.units > state.units) state.units = settlement.units;
+        state.status = RequestStatus.SETTLED;
+        _appendVersion(id, details.model, state.worker, digest, settlement);
+        _end(escrow, id, state, ledger, escrow.unitPay(state.units), uint256(state.sequence) + 1, 0);
+        _payRelay(escrow.landingFee(uint256(state.sequence) + 1));
+    }
+
+    // ---------------------------------------------------------------- end without a result
+
+    /// @inheritdoc ITrainingCoordinator
+    function close(EscrowTerms calldata escrow, bytes32 detailsHash, Closure calldata closure, bytes calldata signature)
+        external
+    {
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
+        require(closure.sequence == state.sequence, TrainingCoordinator_WrongSequence(closure.sequence, state.sequence));
+        _requireSigner(escrow.scheduler, TrainingHashes.closure(id, closure), signature);
+
+        state.status = state.status == RequestStatus.OPEN ? RequestStatus.FAILED : RequestStatus.CANCELLED;
+        _endWithoutResult(escrow, id, state, _ledgers[id], closure.reasonDigest);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function expire(EscrowTerms calldata escrow, bytes32 detailsHash) external {
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
+        RequestLedger memory ledger = _ledgers[id];
+        uint256 last = TrainingLanding.lastMoment(escrow, state, ledger.cancelledAt);
+        require(block.timestamp > last, TrainingCoordinator_TooEarly(last + 1));
+
+        state.status = state.status == RequestStatus.OPEN ? RequestStatus.EXPIRED : RequestStatus.CANCELLED;
+        _endWithoutResult(escrow, id, state, ledger, 0);
+    }
+
+    // ---------------------------------------------------------------- money
+
+    /// @inheritdoc ITrainingCoordinator
+    function collect(EscrowTerms calldata escrow, bytes32 detailsHash) external {
+        require(_msgSender() == escrow.developer, TrainingCoordinator_NotDeveloper(_msgSender(), escrow.developer));
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
+        uint256 amount = escrow.unitPayHeldBack(state.units) - escrow.unitPayHeldBack(_ledgers[id].collectedUnits);
+        require(amount != 0, TrainingCoordinator_NothingToPay());
+
+        _ledgers[id].collectedUnits = state.units;
+        _credit(escrow.developer, amount);
+        emit UnitsCollected(id, escrow.developer, state.units, amount);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function releaseDataEscrow(EscrowTerms calldata escrow, bytes32 detailsHash) external {
+        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, !TrainingLanding.isRunning(state.status));
+        RequestLedger memory ledger = _ledgers[id];
+        uint256 amount = escrow.dataEscrow - ledger.dataPaid;
+        require(ledger.closedAt != 0 && amount != 0, TrainingCoordinator_NothingToPay());
+        uint256 last = uint256(ledger.closedAt) + escrow.receiptWindow;
+        require(block.timestamp > last, TrainingCoordinator_TooEarly(last + 1));
+
+        _ledgers[id].closedAt = 0;
+        _credit(escrow.user, amount);
+        emit DataEscrowReleased(id, escrow.user, amount);
+    }
+
+    // ---------------------------------------------------------------- views
+
+    /// @inheritdoc ITrainingCoordinator
+    function requestIdOf(EscrowTerms calldata escrow, bytes32 detailsHash) external view returns (RequestId) {
+        return escrow.requestId(detailsHash);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function detailsHashOf(RequestDetails calldata details) external pure returns (bytes32) {
+        return TrainingHashes.detailsHash(details);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function inputsHashOf(DataInput[] calldata inputs) external pure returns (bytes32) {
+        return TrainingHashes.inputsHash(inputs);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function escrowOf(EscrowTerms calldata escrow) external pure returns (uint256) {
+        return escrow.escrowed();
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function stateOf(RequestId id) external view returns (RequestState memory) {
+        return _states[id];
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function ledgerOf(RequestId id) external view returns (RequestLedger memory) {
+        return _ledgers[id];
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function headOf(RequestId id) external view returns (bytes32) {
+        return _heads[id];
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function recordsPaidOf(RequestId id, uint32 input) external view returns (uint32) {
+        return _recordsPaid[id][input];
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function versionCountOf(ModelId model) external view returns (uint32) {
+        return _versionCounts[model];
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function versionDigestOf(ModelId model, uint32 version) external view returns (bytes32) {
+        return _versionDigests[model][version];
+    }
+
+    // ---------------------------------------------------------------- internals: opening
+
+    /// @dev Checks the terms, opens the request and tells of it. The caller then moves the money.
+    function _open(EscrowTerms calldata escrow, RequestDetails calldata details, DataInput[] calldata inputs)
+        private
+        returns (RequestId id)
+    {
+        id = escrow.requestId(TrainingHashes.detailsHash(details));
+        require(_states[id].status == RequestStatus.NONE, TrainingCoordinator_AlreadyRequested(id));
+        require(
+            details.parent.isZero() || _states[details.parent].status != RequestStatus.NONE,
+            TrainingCoordinator_UnknownParent(details.parent)
+        );
+        TrainingTerms.requireSane(escrow, details);
+        TrainingTerms.requireInputsHash(details, inputs);
+        TrainingQuote memory quote = modelRegistry.quote(details.model, details.method, escrow.user);
+        TrainingTerms.requireQuoted(escrow, details, quote);
+        TrainingTerms.requireInputs(collectionRegistry, accessToken, escrow, inputs, quote.intake);
+
+        _states[id].status = RequestStatus.OPEN;
+        emit TrainingRequested(id, details.model, escrow.user, escrow, details, inputs);
+    }
+
+    // ---------------------------------------------------------------- internals: landing
+
+    /// @dev Lands a commitment of `state.worker`, or says why it can't and writes nothing.
+    /// @param state As stored, with the worker and attempt of a new assignment.
+    /// @return refusal The error's bytes, empty where it landed.
+    function _land(
+        EscrowTerms calldata escrow,
+        RequestId id,
+        RequestState memory state,
+        Commitment calldata commitment,
+        bytes calldata signature
+    ) private returns (bytes memory refusal) {
+        uint40 cancelledAt = state.status == RequestStatus.CANCELLING ? _ledgers[id].cancelledAt : 0;
+        refusal = TrainingLanding.refusal(
+            escrow,
+            id,
+            state,
+            cancelledAt,
+            TrainingLanding.Step(commitment.attempt, commitment.sequence, commitment.units, false)
+        );
+        if (refusal.length != 0) return refusal;
+        bytes32 head = TrainingHashes.commitment(id, _heads[id], commitment);
+        refusal = TrainingLanding.signatureRefusal(state.worker, _hashTypedDataV4(head), signature);
+        if (refusal.length != 0) return refusal;
+
+        state.sequence = commitment.sequence;
+        if (commitment.units > state.units) state.units = commitment.units;
+        _states[id] = state;
+        _heads[id] = head;
+        emit CommitmentLanded(
+            id,
+            state.worker,
+            commitment.attempt,
+            commitment.sequence,
+            commitment.pointCount,
+            commitment.units,
+            commitment.pointsDigest,
+            commitment.lastValues,
+            head,
+            _msgSender()
+        );
+    }
+
+    /// @dev The fee of whoever landed the work. Past the cap there is none and nothing is touched.
+    function _payRelay(uint256 fee) private {
+        if (fee != 0) _credit(_msgSender(), fee);
+    }
+
+    function _appendVersion(RequestId id, ModelId model, address worker, bytes32 digest, Settlement calldata settlement)
+        private
+    {
+        uint32 version = ++_versionCounts[model];
+        _versionDigests[model][version] = digest;
+        emit VersionAppended(model, id, version, worker, settlement);
+    }
+
+    /// @dev Pays what a receipt adds to the one before, whatever the attempt: never twice for one record.
+    function _payData(
+        EscrowTerms calldata escrow,
+        RequestId id,
+        RequestState memory state,
+        DataInput calldata input,
+        address worker,
+        DataReceipt calldata receipt
+    ) private {
+        RequestLedger memory ledger = _ledgers[id];
+        uint256 last = uint256(ledger.closedAt) + escrow.receiptWindow;
+        require(TrainingLanding.isRunning(state.status) || block.timestamp <= last, TrainingCoordinator_TooLate(last));
+        require(
+            receipt.records <= input.recordCap, TrainingCoordinator_RecordsOverCap(receipt.records, input.recordCap)
+        );
+        uint32 paid = _recordsPaid[id][receipt.input];
+        require(receipt.records > paid && input.pricePerRecord != 0, TrainingCoordinator_NothingToPay());
+
+        // No overflow: at most the escrow, which fits.
+        uint128 amount = input.pricePerRecord * (receipt.records - paid);
+        _recordsPaid[id][receipt.input] = receipt.records;
+        _ledgers[id].dataPaid = ledger.dataPaid + amount;
+        _credit(input.payee, amount);
+        emit DataPaid(id, input.payee, worker, receipt.input, receipt.records, receipt.recordsRoot, amount);
+    }
+
+    // ---------------------------------------------------------------- internals: ending
+
+    /// @dev Without a result the developer has no claim to the holdback and the closing itself pays no relay fee.
+    function _endWithoutResult(
+        EscrowTerms calldata escrow,
+        RequestId id,
+        RequestState memory state,
+        RequestLedger memory ledger,
+        bytes32 reasonDigest
+    ) private {
+        _end(escrow, id, state, ledger, escrow.unitPayHeldBack(state.units), state.sequence, reasonDigest);
+    }
+
+    /// @dev Writes the final state and credits developer and user. Data escrow that no receipt has claimed stays.
+    function _end(
+        EscrowTerms calldata escrow,
+        RequestId id,
+        RequestState memory state,
+        RequestLedger memory ledger,
+        uint256 developerPaid,
+        uint256 landings,
+        bytes32 reasonDigest
+    ) private {
+        uint256 relayPaid = escrow.relayPaid(landings);
+        uint256 refunded = escrow.refund(developerPaid, relayPaid);
+        _states[id] = state;
+        if (escrow.dataEscrow != ledger.dataPaid) _ledgers[id].closedAt = uint40(block.timestamp);
+        _credit(escrow.developer, developerPaid - escrow.unitPayHeldBack(ledger.collectedUnits));
+        _credit(escrow.user, refunded);
+        emit RequestClosed(id, state.status, state.units, developerPaid, relayPaid, refunded, reasonDigest);
+    }
+
+    // ---------------------------------------------------------------- internals: checks
+
+    function _load(EscrowTerms calldata escrow, bytes32 detailsHash)
+        private
+        view
+        returns (RequestId id, RequestState memory state)
+    {
+        id = escrow.requestId(detailsHash);
+        state = _states[id];
+    }
+
+    function _requireUser(EscrowTerms calldata escrow) private view {
+        require(_msgSender() == escrow.user, TrainingCoordinator_NotUser(_msgSender(), escrow.user));
+    }
+
+    function _requireRequested(RequestId id, RequestState memory state) private pure {
+        require(state.status != RequestStatus.NONE, TrainingCoordinator_UnknownRequest(id));
+    }
+
+    function _requireStatus(RequestId id, RequestState memory state, bool condition) private pure {
+        _requireRequested(id, state);
+        require(condition, TrainingCoordinator_WrongStatus(id, state.status));
+    }
+
+    function _requireAssignment(
+        EscrowTerms calldata escrow,
+        RequestId id,
+        Assignment calldata assignment,
+        bytes calldata signature
+    ) private view {
+        _requireSigner(escrow.scheduler, TrainingHashes.assignment(id, assignment), signature);
+    }
+
+    function _requireSigner(address signer, bytes32 structHash, bytes calldata signature) private view {
+        Signatures.requireSigner(signer, _hashTypedDataV4(structHash), signature);
+    }
+}
