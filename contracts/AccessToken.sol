@@ -332,43 +332,60 @@ contract AccessToken is BoundToken, Credits, EIP712 {
         uint256 id = tokenIdOf(collection, right);
         OfferState storage offer = _offers[id];
         Access storage access = _access[id][buyer];
-        require(offer.timed, AccessToken_NotOffered(collection, right));
-        price = offer.price;
-        require(price <= limits.maxPrice, AccessToken_PriceAboveMaximum(price, limits.maxPrice));
-        uint40 duration = offer.duration == 0 ? FOR_EVER : offer.duration;
-        require(duration >= limits.minDuration, AccessToken_DurationBelowMinimum(duration, limits.minDuration));
-        uint40 window = offer.refundWindow;
-        require(window >= limits.minRefundWindow, AccessToken_RefundWindowBelowMinimum(window, limits.minRefundWindow));
+        _requireLimits(offer, collection, right, limits);
         require(!access.denied, AccessToken_Denied(collection, buyer));
         require(access.expiry != FOR_EVER, AccessToken_AlreadyHeld(buyer));
         _requireOpen(collection, registry.collectionOf(collection));
         require(_admits(offer, collection, right, buyer), AccessToken_NotAdmitted(collection, right, buyer));
-
         if (access.refundUntil != 0) {
             require(
                 _releaseIfDue(collection, right, buyer, access) != 0,
                 AccessToken_StillRefundable(buyer, access.refundUntil)
             );
         }
+
+        price = offer.price;
+        bool live = _prolong(offer, access, price);
+        emit AccessBought(collection, right, buyer, price, offer.payee, access.since, access.expiry, access.refundUntil);
+        if (!live) _emitMint(_msgSender(), buyer, id);
+    }
+
+    /// @dev Writes the period that was bought and puts the price where it belongs: held back, or the payee's.
+    /// @return live Whether the right was held already.
+    function _prolong(OfferState storage offer, Access storage access, uint128 price) private returns (bool live) {
         uint40 time = uint40(block.timestamp);
-        bool live = access.expiry > time;
+        uint256 expiry = access.expiry;
+        live = expiry > time;
         // Only who bought before knows what it buys: a mere grant doesn't end the refund window.
         uint128 carried = live ? _unexpiredShare(access) : 0;
-        uint40 refundUntil = carried != 0 || window == 0 ? 0 : time + window;
-        uint256 expiry = uint256(live ? access.expiry : time) + duration;
+        uint32 duration = offer.duration;
+        expiry = (live ? expiry : time) + duration;
 
         access.paid = carried + price;
         access.since = time;
         // forge-lint: disable-next-line(unsafe-typecast)
-        access.expiry = expiry < FOR_EVER ? uint40(expiry) : FOR_EVER;
-        if (refundUntil != 0) {
-            access.refundUntil = refundUntil;
+        access.expiry = duration != 0 && expiry < FOR_EVER ? uint40(expiry) : FOR_EVER;
+        if (carried == 0 && offer.refundWindow != 0) {
+            access.refundUntil = time + offer.refundWindow;
             access.payee = offer.payee;
         } else if (price != 0) {
             _credit(offer.payee, price);
         }
-        emit AccessBought(collection, right, buyer, price, offer.payee, time, access.expiry, refundUntil);
-        if (!live) _emitMint(_msgSender(), buyer, id);
+    }
+
+    /// @dev Reverts where the right is not for sale or its terms are worse than the buyer takes.
+    function _requireLimits(OfferState storage offer, CollectionId collection, Right right, BuyLimits calldata limits)
+        private
+        view
+    {
+        require(offer.timed, AccessToken_NotOffered(collection, right));
+        require(offer.price <= limits.maxPrice, AccessToken_PriceAboveMaximum(offer.price, limits.maxPrice));
+        uint40 duration = offer.duration == 0 ? FOR_EVER : offer.duration;
+        require(duration >= limits.minDuration, AccessToken_DurationBelowMinimum(duration, limits.minDuration));
+        require(
+            offer.refundWindow >= limits.minRefundWindow,
+            AccessToken_RefundWindowBelowMinimum(offer.refundWindow, limits.minRefundWindow)
+        );
     }
 
     /// @dev Ends a right that is held and credits what returns to the holder.
