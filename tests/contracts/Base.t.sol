@@ -6,9 +6,16 @@ import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Test} from "forge-std/Test.sol";
 
+import {AccessToken} from "offsetdata/AccessToken.sol";
+import {CollectionRegistry} from "offsetdata/CollectionRegistry.sol";
 import {DevToken} from "offsetdata/DevToken.sol";
+import {ModelRegistry} from "offsetdata/ModelRegistry.sol";
+import {TrainingCoordinator} from "offsetdata/TrainingCoordinator.sol";
+import {UsageBilling} from "offsetdata/UsageBilling.sol";
+import {CollectionTerms} from "offsetdata/types/Collection.sol";
+import {CollectionId} from "offsetdata/types/Ids.sol";
 
-/// @notice What every contract test starts from: token, forwarder, funded accounts and EIP-712 signing.
+/// @notice What every contract test starts from: all contracts, funded accounts and EIP-712 signing.
 abstract contract Base is Test {
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -19,6 +26,11 @@ abstract contract Base is Test {
 
     DevToken internal token;
     ERC2771Forwarder internal forwarder;
+    CollectionRegistry internal collections;
+    AccessToken internal access;
+    UsageBilling internal billing;
+    ModelRegistry internal models;
+    TrainingCoordinator internal coordinator;
 
     Account internal publisher;
     Account internal contributor;
@@ -36,6 +48,11 @@ abstract contract Base is Test {
         vm.roll(1000);
         token = new DevToken();
         forwarder = new ERC2771Forwarder("Offsetdata Forwarder");
+        collections = new CollectionRegistry(address(forwarder));
+        access = new AccessToken(token, collections, address(forwarder));
+        billing = new UsageBilling(token, collections, address(forwarder));
+        models = new ModelRegistry(address(forwarder));
+        coordinator = new TrainingCoordinator(token, collections, access, models, address(forwarder));
         publisher = funded("publisher");
         contributor = funded("contributor");
         reader = funded("reader");
@@ -52,6 +69,25 @@ abstract contract Base is Test {
         account = makeAccount(name);
         token.mint(account.addr, FUNDS);
         vm.deal(account.addr, 100 ether);
+    }
+
+    /// @dev Terms of a collection of a thousand records, with made-up digests.
+    function termsOf(bytes32 salt) internal pure returns (CollectionTerms memory) {
+        return CollectionTerms({
+            contentRoot: keccak256("content"),
+            recordCount: 1000,
+            manifestDigest: keccak256("manifest"),
+            previous: CollectionId.wrap(0),
+            policyDigest: keccak256("policy"),
+            sharesRoot: 0,
+            salt: salt
+        });
+    }
+
+    /// @dev Registers such a collection for the publisher.
+    function registerCollection(bytes32 salt) internal returns (CollectionId) {
+        vm.prank(publisher.addr);
+        return collections.register(termsOf(salt));
     }
 
     /// @dev EIP-712 digest of a struct in the domain that `verifier` tells of itself (ERC-5267).
