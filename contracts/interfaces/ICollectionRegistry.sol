@@ -47,10 +47,10 @@ interface ICollectionRegistry {
 
     // ---------------------------------------------------------------- errors
 
-    /// @notice Thrown when the record count is outside 1 to `maximum`.
+    /// @notice Thrown when the count of records, or of flagged ones, is outside 1 to `maximum`.
     error CollectionRegistry_RecordCountOutOfRange(uint256 actual, uint256 maximum);
 
-    /// @notice Thrown when the content root or the manifest digest is zero.
+    /// @notice Thrown when the content root, the manifest digest or the flags root is zero.
     error CollectionRegistry_ZeroDigest();
 
     /// @notice Thrown when this id is registered already.
@@ -62,7 +62,7 @@ interface ICollectionRegistry {
     /// @notice Thrown when `previous` is named but not registered.
     error CollectionRegistry_UnknownPrevious(CollectionId previous);
 
-    /// @notice Thrown when the caller is not the publisher.
+    /// @notice Thrown when the caller is not the publisher; when registering, not that of the previous version.
     error CollectionRegistry_NotPublisher(address caller, address publisher);
 
     /// @notice Thrown when the caller is not the successor that the publisher named.
