@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CollectionRegistry} from "offsetdata/CollectionRegistry.sol";
 import {ICollectionRegistry} from "offsetdata/interfaces/ICollectionRegistry.sol";
 import {CollectionTerms} from "offsetdata/types/Collection.sol";
 import {CollectionId} from "offsetdata/types/Ids.sol";
@@ -9,17 +8,15 @@ import {CollectionId} from "offsetdata/types/Ids.sol";
 import {Base} from "../../Base.t.sol";
 import {MerkleReference} from "../../mocks/MerkleReference.sol";
 
-/// @notice A registry and terms of a collection of 21 records over a real tree.
+/// @notice A collections and terms of a collection of 21 records over a real tree.
 abstract contract CollectionRegistryBase is Base {
     uint32 internal constant COUNT = 21;
     CollectionId internal constant NOBODYS = CollectionId.wrap(keccak256("nobody's"));
 
-    CollectionRegistry internal registry;
     bytes32[] internal leaves;
 
     function setUp() public virtual override {
         super.setUp();
-        registry = new CollectionRegistry(address(forwarder));
         leaves = MerkleReference.leaves(1, COUNT);
     }
 
@@ -37,7 +34,7 @@ abstract contract CollectionRegistryBase is Base {
 
     function register(CollectionTerms memory given) internal returns (CollectionId) {
         vm.prank(publisher.addr);
-        return registry.register(given);
+        return collections.register(given);
     }
 
     function expectNotPublisher(address caller) internal {

@@ -17,99 +17,99 @@ contract DescribeTest is CollectionRegistryBase {
     // ---------------------------------------------------------------- reviseMetadata
 
     function test_ReviseMetadata() public {
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.CollectionMetadataRevised(id, keccak256("metadata"), "ipfs://cid");
         vm.prank(publisher.addr);
-        registry.reviseMetadata(id, keccak256("metadata"), "ipfs://cid");
+        collections.reviseMetadata(id, keccak256("metadata"), "ipfs://cid");
     }
 
     function test_ReviseMetadataGivenRetired() public {
         vm.startPrank(publisher.addr);
-        registry.retire(id);
-        registry.reviseMetadata(id, keccak256("metadata"), "ipfs://cid");
+        collections.retire(id);
+        collections.reviseMetadata(id, keccak256("metadata"), "ipfs://cid");
     }
 
     function test_RevertWhen_MetadataRevisedByStranger() public {
         expectNotPublisher(stranger.addr);
         vm.prank(stranger.addr);
-        registry.reviseMetadata(id, 0, "");
+        collections.reviseMetadata(id, 0, "");
     }
 
     function test_RevertWhen_MetadataOfUnknown() public {
         expectUnknown(NOBODYS);
-        registry.reviseMetadata(NOBODYS, 0, "");
+        collections.reviseMetadata(NOBODYS, 0, "");
     }
 
     function test_RevertWhen_UriIsTooLong() public {
         string memory uri = string(new bytes(2049));
         vm.expectRevert(abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_TooLong.selector, 2049, 2048));
         vm.prank(publisher.addr);
-        registry.reviseMetadata(id, 0, uri);
+        collections.reviseMetadata(id, 0, uri);
     }
 
     // ---------------------------------------------------------------- sealKey
 
     function test_SealKey() public {
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.CollectionKeySealed(id, bytes32("gateway"), hex"0102");
         vm.prank(publisher.addr);
-        registry.sealKey(id, bytes32("gateway"), hex"0102");
+        collections.sealKey(id, bytes32("gateway"), hex"0102");
     }
 
     function test_RevertWhen_KeySealedByStranger() public {
         expectNotPublisher(stranger.addr);
         vm.prank(stranger.addr);
-        registry.sealKey(id, bytes32("gateway"), hex"0102");
+        collections.sealKey(id, bytes32("gateway"), hex"0102");
     }
 
     function test_RevertWhen_SealedKeyIsTooLong() public {
         vm.expectRevert(abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_TooLong.selector, 1025, 1024));
         vm.prank(publisher.addr);
-        registry.sealKey(id, bytes32("gateway"), new bytes(1025));
+        collections.sealKey(id, bytes32("gateway"), new bytes(1025));
     }
 
     // ---------------------------------------------------------------- retire
 
     function test_Retire() public {
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.CollectionRetired(id);
         vm.prank(publisher.addr);
-        registry.retire(id);
-        assertTrue(registry.collectionOf(id).retired);
+        collections.retire(id);
+        assertTrue(collections.collectionOf(id).retired);
     }
 
     function test_RevertGiven_Retired() public {
         vm.startPrank(publisher.addr);
-        registry.retire(id);
+        collections.retire(id);
         vm.expectRevert(abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_Retired.selector, id));
-        registry.retire(id);
+        collections.retire(id);
     }
 
     function test_RevertWhen_RetiredByStranger() public {
         expectNotPublisher(stranger.addr);
         vm.prank(stranger.addr);
-        registry.retire(id);
+        collections.retire(id);
     }
 
     // ---------------------------------------------------------------- flag
 
     function test_FlagByAnyone() public {
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.CollectionFlagged(id, stranger.addr, keccak256("flags"), 2, keccak256("reason"));
         vm.prank(stranger.addr);
-        registry.flag(id, keccak256("flags"), 2, keccak256("reason"));
+        collections.flag(id, keccak256("flags"), 2, keccak256("reason"));
     }
 
     function test_RevertWhen_FlagOfUnknown() public {
         expectUnknown(NOBODYS);
-        registry.flag(NOBODYS, keccak256("flags"), 2, 0);
+        collections.flag(NOBODYS, keccak256("flags"), 2, 0);
     }
 
     function test_RevertWhen_NothingIsFlagged() public {
         vm.expectRevert(
             abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_RecordCountOutOfRange.selector, 0, COUNT)
         );
-        registry.flag(id, keccak256("flags"), 0, 0);
+        collections.flag(id, keccak256("flags"), 0, 0);
     }
 
     function test_RevertWhen_MoreFlagsThanRecords() public {
@@ -118,37 +118,37 @@ contract DescribeTest is CollectionRegistryBase {
                 ICollectionRegistry.CollectionRegistry_RecordCountOutOfRange.selector, COUNT + 1, COUNT
             )
         );
-        registry.flag(id, keccak256("flags"), COUNT + 1, 0);
+        collections.flag(id, keccak256("flags"), COUNT + 1, 0);
     }
 
     function test_RevertWhen_FlagsRootIsZero() public {
         vm.expectRevert(ICollectionRegistry.CollectionRegistry_ZeroDigest.selector);
-        registry.flag(id, 0, 1, 0);
+        collections.flag(id, 0, 1, 0);
     }
 
     // ---------------------------------------------------------------- hand over
 
     function test_HandOver() public {
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.PublisherTransferStarted(id, publisher.addr, contributor.addr);
         vm.prank(publisher.addr);
-        registry.transferPublisher(id, contributor.addr);
-        assertEq(registry.successorOf(id), contributor.addr);
-        assertEq(registry.publisherOf(id), publisher.addr);
+        collections.transferPublisher(id, contributor.addr);
+        assertEq(collections.successorOf(id), contributor.addr);
+        assertEq(collections.publisherOf(id), publisher.addr);
 
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.PublisherTransferred(id, publisher.addr, contributor.addr);
         vm.prank(contributor.addr);
-        registry.acceptPublisher(id);
-        assertEq(registry.successorOf(id), address(0));
-        assertEq(registry.publisherOf(id), contributor.addr);
-        assertEq(registry.collectionOf(id).recordCount, COUNT);
+        collections.acceptPublisher(id);
+        assertEq(collections.successorOf(id), address(0));
+        assertEq(collections.publisherOf(id), contributor.addr);
+        assertEq(collections.collectionOf(id).recordCount, COUNT);
     }
 
     function test_HandOverWithdrawn() public {
         vm.startPrank(publisher.addr);
-        registry.transferPublisher(id, contributor.addr);
-        registry.transferPublisher(id, address(0));
+        collections.transferPublisher(id, contributor.addr);
+        collections.transferPublisher(id, address(0));
         vm.stopPrank();
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -156,38 +156,38 @@ contract DescribeTest is CollectionRegistryBase {
             )
         );
         vm.prank(contributor.addr);
-        registry.acceptPublisher(id);
+        collections.acceptPublisher(id);
     }
 
     function test_RevertWhen_AcceptedByStranger() public {
         vm.prank(publisher.addr);
-        registry.transferPublisher(id, contributor.addr);
+        collections.transferPublisher(id, contributor.addr);
         vm.expectRevert(
             abi.encodeWithSelector(
                 ICollectionRegistry.CollectionRegistry_NotSuccessor.selector, stranger.addr, contributor.addr
             )
         );
         vm.prank(stranger.addr);
-        registry.acceptPublisher(id);
+        collections.acceptPublisher(id);
     }
 
     function test_RevertWhen_HandedOverByStranger() public {
         expectNotPublisher(stranger.addr);
         vm.prank(stranger.addr);
-        registry.transferPublisher(id, stranger.addr);
+        collections.transferPublisher(id, stranger.addr);
     }
 
     function test_RevertWhen_UnknownIsHandedOver() public {
         expectUnknown(NOBODYS);
-        registry.transferPublisher(NOBODYS, stranger.addr);
+        collections.transferPublisher(NOBODYS, stranger.addr);
     }
 
     // ---------------------------------------------------------------- views
 
     function test_UnknownIsAllZero() public view {
-        assertEq(registry.contentRootOf(NOBODYS), 0);
-        assertEq(registry.publisherOf(NOBODYS), address(0));
-        assertEq(registry.successorOf(NOBODYS), address(0));
-        assertEq(registry.collectionOf(NOBODYS).registeredAt, 0);
+        assertEq(collections.contentRootOf(NOBODYS), 0);
+        assertEq(collections.publisherOf(NOBODYS), address(0));
+        assertEq(collections.successorOf(NOBODYS), address(0));
+        assertEq(collections.collectionOf(NOBODYS).registeredAt, 0);
     }
 }

@@ -20,26 +20,26 @@ contract ProveTest is CollectionRegistryBase {
 
     function test_VerifyRecordOfEveryIndex() public view {
         for (uint32 i = 0; i < COUNT; ++i) {
-            assertTrue(registry.verifyRecord(id, i, leaves[i], MerkleReference.path(leaves, i)));
+            assertTrue(collections.verifyRecord(id, i, leaves[i], MerkleReference.path(leaves, i)));
         }
     }
 
     function test_VerifyRecordRefusesFlippedByte() public view {
         bytes32[] memory proof = MerkleReference.path(leaves, 3);
-        assertFalse(registry.verifyRecord(id, 3, leaves[3] ^ bytes32(uint256(1)), proof));
+        assertFalse(collections.verifyRecord(id, 3, leaves[3] ^ bytes32(uint256(1)), proof));
         proof[1] ^= bytes32(uint256(1));
-        assertFalse(registry.verifyRecord(id, 3, leaves[3], proof));
+        assertFalse(collections.verifyRecord(id, 3, leaves[3], proof));
     }
 
     function test_VerifyRecordRefusesOtherIndex() public view {
         bytes32[] memory proof = MerkleReference.path(leaves, 3);
-        assertFalse(registry.verifyRecord(id, 2, leaves[3], proof));
-        assertFalse(registry.verifyRecord(id, COUNT, leaves[3], proof));
+        assertFalse(collections.verifyRecord(id, 2, leaves[3], proof));
+        assertFalse(collections.verifyRecord(id, COUNT, leaves[3], proof));
     }
 
     function test_VerifyRecordRefusesUnknownCollection() public view {
-        assertFalse(registry.verifyRecord(NOBODYS, 0, leaves[0], MerkleReference.path(leaves, 0)));
-        assertFalse(registry.verifyRecord(NOBODYS, 0, 0, new bytes32[](0)));
+        assertFalse(collections.verifyRecord(NOBODYS, 0, leaves[0], MerkleReference.path(leaves, 0)));
+        assertFalse(collections.verifyRecord(NOBODYS, 0, 0, new bytes32[](0)));
     }
 
     function test_VerifyRecordRefusesInnerNodeAsLeaf() public view {
@@ -49,7 +49,7 @@ contract ProveTest is CollectionRegistryBase {
         for (uint256 i = 0; i < shorter.length; ++i) {
             shorter[i] = proof[i + 1];
         }
-        assertFalse(registry.verifyRecord(id, 0, MerkleReference.node(leaves[0], leaves[1]), shorter));
+        assertFalse(collections.verifyRecord(id, 0, MerkleReference.node(leaves[0], leaves[1]), shorter));
     }
 
     // ---------------------------------------------------------------- proveAppend
@@ -66,10 +66,10 @@ contract ProveTest is CollectionRegistryBase {
 
     function test_ProveAppend() public {
         (CollectionTerms memory next, CollectionId nextId, bytes32[] memory proof) = _appended();
-        vm.expectEmit(address(registry));
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.CollectionAppendProven(nextId, id, COUNT);
         vm.prank(stranger.addr);
-        registry.proveAppend(nextId, publisher.addr, next, proof);
+        collections.proveAppend(nextId, publisher.addr, next, proof);
     }
 
     function test_RevertWhen_ProofIsWrong() public {
@@ -78,7 +78,7 @@ contract ProveTest is CollectionRegistryBase {
         vm.expectRevert(
             abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_InvalidConsistencyProof.selector, nextId, id)
         );
-        registry.proveAppend(nextId, publisher.addr, next, proof);
+        collections.proveAppend(nextId, publisher.addr, next, proof);
     }
 
     function test_RevertGiven_NoPrevious() public {
@@ -88,7 +88,7 @@ contract ProveTest is CollectionRegistryBase {
                 ICollectionRegistry.CollectionRegistry_InvalidConsistencyProof.selector, id, CollectionId.wrap(0)
             )
         );
-        registry.proveAppend(id, publisher.addr, given, new bytes32[](0));
+        collections.proveAppend(id, publisher.addr, given, new bytes32[](0));
     }
 
     function test_RevertGiven_RecordsChanged() public {
@@ -102,24 +102,24 @@ contract ProveTest is CollectionRegistryBase {
         vm.expectRevert(
             abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_InvalidConsistencyProof.selector, nextId, id)
         );
-        registry.proveAppend(nextId, publisher.addr, next, proof);
+        collections.proveAppend(nextId, publisher.addr, next, proof);
     }
 
     function test_RevertWhen_TermsAreOthers() public {
         (CollectionTerms memory next, CollectionId nextId, bytes32[] memory proof) = _appended();
         next.previous = NOBODYS;
-        CollectionId actual = registry.collectionIdOf(publisher.addr, next);
+        CollectionId actual = collections.collectionIdOf(publisher.addr, next);
         vm.expectRevert(
             abi.encodeWithSelector(ICollectionRegistry.CollectionRegistry_TermsMismatch.selector, nextId, actual)
         );
-        registry.proveAppend(nextId, publisher.addr, next, proof);
+        collections.proveAppend(nextId, publisher.addr, next, proof);
     }
 
     function test_RevertGiven_NotRegistered() public {
         CollectionTerms memory next = terms();
         next.previous = id;
-        CollectionId nextId = registry.collectionIdOf(publisher.addr, next);
+        CollectionId nextId = collections.collectionIdOf(publisher.addr, next);
         expectUnknown(nextId);
-        registry.proveAppend(nextId, publisher.addr, next, new bytes32[](0));
+        collections.proveAppend(nextId, publisher.addr, next, new bytes32[](0));
     }
 }

@@ -11,8 +11,8 @@ import {CollectionRegistryBase} from "./CollectionRegistryBase.t.sol";
 contract RegisterTest is CollectionRegistryBase {
     function test_Register() public {
         CollectionTerms memory given = terms();
-        CollectionId expected = registry.collectionIdOf(publisher.addr, given);
-        vm.expectEmit(address(registry));
+        CollectionId expected = collections.collectionIdOf(publisher.addr, given);
+        vm.expectEmit(address(collections));
         emit ICollectionRegistry.CollectionRegistered(
             expected,
             publisher.addr,
@@ -27,9 +27,9 @@ contract RegisterTest is CollectionRegistryBase {
         CollectionId id = register(given);
 
         assertTrue(id == expected);
-        assertEq(registry.contentRootOf(id), given.contentRoot);
-        assertEq(registry.publisherOf(id), publisher.addr);
-        CollectionState memory state = registry.collectionOf(id);
+        assertEq(collections.contentRootOf(id), given.contentRoot);
+        assertEq(collections.publisherOf(id), publisher.addr);
+        CollectionState memory state = collections.collectionOf(id);
         assertEq(state.publisher, publisher.addr);
         assertEq(state.recordCount, COUNT);
         assertEq(state.registeredAt, block.timestamp);
@@ -38,16 +38,16 @@ contract RegisterTest is CollectionRegistryBase {
 
     function test_RegisterThroughForwarder() public {
         CollectionTerms memory given = terms();
-        forward(publisher, address(registry), abi.encodeCall(registry.register, (given)));
-        assertEq(registry.publisherOf(registry.collectionIdOf(publisher.addr, given)), publisher.addr);
+        forward(publisher, address(collections), abi.encodeCall(collections.register, (given)));
+        assertEq(collections.publisherOf(collections.collectionIdOf(publisher.addr, given)), publisher.addr);
     }
 
     function test_RegisterLargestAndSmallest() public {
         CollectionTerms memory given = terms();
         given.recordCount = 1_000_000;
-        assertEq(registry.collectionOf(register(given)).recordCount, 1_000_000);
+        assertEq(collections.collectionOf(register(given)).recordCount, 1_000_000);
         given.recordCount = 1;
-        assertEq(registry.collectionOf(register(given)).recordCount, 1);
+        assertEq(collections.collectionOf(register(given)).recordCount, 1);
     }
 
     function test_RegisterNextVersion() public {
@@ -56,17 +56,17 @@ contract RegisterTest is CollectionRegistryBase {
         given.previous = first;
         CollectionId second = register(given);
         assertTrue(first != second);
-        assertEq(registry.contentRootOf(second), given.contentRoot);
+        assertEq(collections.contentRootOf(second), given.contentRoot);
     }
 
     function test_IdCoversEverything() public {
         CollectionTerms memory given = terms();
-        CollectionId id = registry.collectionIdOf(publisher.addr, given);
-        assertTrue(id != registry.collectionIdOf(stranger.addr, given));
+        CollectionId id = collections.collectionIdOf(publisher.addr, given);
+        assertTrue(id != collections.collectionIdOf(stranger.addr, given));
         CollectionRegistry other = new CollectionRegistry(address(forwarder));
         assertTrue(id != other.collectionIdOf(publisher.addr, given));
         vm.chainId(block.chainid + 1);
-        assertTrue(id != registry.collectionIdOf(publisher.addr, given));
+        assertTrue(id != collections.collectionIdOf(publisher.addr, given));
     }
 
     function test_IdIsTheDocumentedHash() public view {
@@ -78,7 +78,7 @@ contract RegisterTest is CollectionRegistryBase {
             abi.encodePacked(
                 typehash,
                 block.chainid,
-                uint256(uint160(address(registry))),
+                uint256(uint160(address(collections))),
                 uint256(uint160(publisher.addr)),
                 given.contentRoot,
                 uint256(given.recordCount),
@@ -89,13 +89,13 @@ contract RegisterTest is CollectionRegistryBase {
                 given.salt
             )
         );
-        assertEq(CollectionId.unwrap(registry.collectionIdOf(publisher.addr, given)), expected);
+        assertEq(CollectionId.unwrap(collections.collectionIdOf(publisher.addr, given)), expected);
     }
 
     function testFuzz_IdChangesWithEveryTerm(uint256 field, bytes32 flip) public view {
         field = bound(field, 0, 6);
         CollectionTerms memory given = terms();
-        CollectionId before = registry.collectionIdOf(publisher.addr, given);
+        CollectionId before = collections.collectionIdOf(publisher.addr, given);
         if (field == 1) {
             given.recordCount ^= uint32(bound(uint256(flip), 1, type(uint32).max));
         } else {
@@ -105,7 +105,7 @@ contract RegisterTest is CollectionRegistryBase {
                 mstore(slot, xor(mload(slot), flip))
             }
         }
-        assertTrue(before != registry.collectionIdOf(publisher.addr, given));
+        assertTrue(before != collections.collectionIdOf(publisher.addr, given));
     }
 
     function test_RevertGiven_Registered() public {
@@ -117,7 +117,7 @@ contract RegisterTest is CollectionRegistryBase {
 
     function test_NobodySquatsOnAnId() public {
         vm.prank(stranger.addr);
-        CollectionId strangers = registry.register(terms());
+        CollectionId strangers = collections.register(terms());
         assertTrue(register(terms()) != strangers);
     }
 
@@ -169,6 +169,6 @@ contract RegisterTest is CollectionRegistryBase {
         given.previous = register(given);
         expectNotPublisher(stranger.addr);
         vm.prank(stranger.addr);
-        registry.register(given);
+        collections.register(given);
     }
 }
