@@ -1,0 +1,228 @@
+//! What happened to requests: attempts, commitments, payments, versions, ends. Signatures were checked by the contract.
+
+use alloy::primitives::{Address, B256, U256};
+use offsetdata_protocol::ids::{ModelId, RequestId};
+
+use crate::codec::{Column, Count};
+use crate::record::{find, record, select};
+use crate::{Conn, StoreError};
+
+use super::Position;
+use super::page::{Page, list};
+use super::requests::RequestStatus;
+
+record! {
+    /// `AttemptAssigned`.
+    AttemptRow in "attempts" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// Who tries.
+        worker: Address,
+        /// From 1.
+        attempt: u8,
+        /// Metric points that stand before this attempt goes on.
+        resume_point: u32,
+        /// Unix seconds.
+        valid_until: Count,
+    }
+}
+
+record! {
+    /// `CommitmentLanded`.
+    CommitmentRow in "commitments" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// Who signed.
+        worker: Address,
+        /// Attempt.
+        attempt: u8,
+        /// From 1, over all attempts.
+        sequence: u32,
+        /// Points of the series after it.
+        point_count: u32,
+        /// Units done so far.
+        units: Count,
+        /// SHA-256 of the points block (raw).
+        points_digest: B256,
+        /// Four int64: train loss and accuracy, validation loss and accuracy, each times 1,000,000.
+        last_values: B256,
+        /// Head of the chain of commitments after it.
+        head: B256,
+        /// Who landed it.
+        relayer: Address,
+    }
+}
+
+record! {
+    /// `DataPaid`.
+    DataPaymentRow in "data_payments" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// Who was paid.
+        payee: Address,
+        /// Whose receipt.
+        worker: Address,
+        /// Place of the input in the request.
+        input: u32,
+        /// Records so far.
+        records: u32,
+        /// Root over them.
+        records_root: B256,
+        /// Paid now, in the token's smallest unit.
+        amount: u128,
+    }
+}
+
+record! {
+    /// `UnitsCollected`.
+    UnitCollectionRow in "unit_collections" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// Who collected.
+        developer: Address,
+        /// Units collected so far.
+        units: Count,
+        /// Paid now.
+        amount: U256,
+    }
+}
+
+record! {
+    /// `CancelRequested`.
+    CancellationRow in "cancellations" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// Unix seconds.
+        grace_ends_at: Count,
+    }
+}
+
+record! {
+    /// `VersionAppended`.
+    VersionRow in "versions" {
+        /// Where.
+        position: Position,
+        /// The model.
+        model: ModelId,
+        /// The request that made it.
+        request: RequestId,
+        /// From 1.
+        version: u32,
+        /// Who trained it.
+        worker: Address,
+        /// Attempt.
+        attempt: u8,
+        /// The last commitment.
+        sequence: u32,
+        /// Points of the series.
+        point_count: u32,
+        /// Units done.
+        units: Count,
+        /// SHA-256 of the artifact in the clear.
+        artifact_digest: B256,
+        /// SHA-256 in the CID of the stored artifact.
+        artifact_cid: B256,
+        /// Root over all metric points.
+        series_root: B256,
+        /// Root over all records given to training.
+        inputs_root: B256,
+        /// Four int64: test loss and accuracy, validation loss and accuracy, each times 1,000,000.
+        result_values: B256,
+    }
+}
+
+record! {
+    /// `RequestClosed`.
+    ClosingRow in "closings" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// How it ended.
+        status: RequestStatus,
+        /// Units that are paid.
+        units: Count,
+        /// Paid to the developer over all.
+        developer_paid: U256,
+        /// Paid to relayers over all.
+        relay_paid: U256,
+        /// Returned to the user.
+        refunded: U256,
+        /// SHA-256 of the reason, or zero.
+        reason_digest: B256,
+    }
+}
+
+record! {
+    /// `DataEscrowReleased`.
+    DataReleaseRow in "data_releases" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
+        /// Who got it.
+        user_account: Address,
+        /// How much.
+        amount: U256,
+    }
+}
+
+/// The attempts of a request whose first commitment landed.
+///
+/// # Errors
+/// A database that can't be read; so everywhere below.
+pub async fn list_attempts(conn: &mut Conn, request: RequestId) -> Result<Vec<AttemptRow>, StoreError> {
+    select(conn, "request = $1 order by attempt", &[request.value()]).await
+}
+
+/// The landed commitments of a request.
+pub async fn list_commitments(
+    conn: &mut Conn,
+    request: RequestId,
+    page: Page,
+) -> Result<Vec<CommitmentRow>, StoreError> {
+    list(conn, &[("request", request.value())], page).await
+}
+
+/// A landed commitment.
+pub async fn find_commitment(
+    conn: &mut Conn,
+    request: RequestId,
+    sequence: u32,
+) -> Result<Option<CommitmentRow>, StoreError> {
+    Ok(select(conn, "request = $1 and sequence = $2", &[request.value(), sequence.value()]).await?.pop())
+}
+
+/// What publishers were paid for a request.
+pub async fn list_data_payments(
+    conn: &mut Conn,
+    request: RequestId,
+    page: Page,
+) -> Result<Vec<DataPaymentRow>, StoreError> {
+    list(conn, &[("request", request.value())], page).await
+}
+
+/// The versions of a model.
+pub async fn list_versions(conn: &mut Conn, model: ModelId, page: Page) -> Result<Vec<VersionRow>, StoreError> {
+    list(conn, &[("model", model.value())], page).await
+}
+
+/// The version that a request made.
+pub async fn find_version(conn: &mut Conn, request: RequestId) -> Result<Option<VersionRow>, StoreError> {
+    find(conn, "request", &request).await
+}
+
+/// How a request ended.
+pub async fn find_closing(conn: &mut Conn, request: RequestId) -> Result<Option<ClosingRow>, StoreError> {
+    find(conn, "request", &request).await
+}

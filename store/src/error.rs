@@ -1,0 +1,58 @@
+//! What can go wrong between a row and its meaning. It logs nothing and never carries the database's URL.
+
+/// Why the store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names a database that this store can't use.
+    #[error("a database URL looks like sqlite:PATH, this one begins with {scheme:?}")]
+    Unsupported {
+        /// What stands before the first colon.
+        scheme: String,
+    },
+    /// A database without a file would be another one in each connection.
+    #[error("an in-memory database can't be shared between connections: name a file")]
+    InMemory,
+    /// The database refused or was not reachable.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A column holds what its type can't hold.
+    #[error("column {column}: expected {expected}, got {actual}")]
+    Column {
+        /// Name of the column.
+        column: String,
+        /// What the type needs.
+        expected: &'static str,
+        /// What was there.
+        actual: String,
+    },
+    /// A block or log number beyond what a position can say.
+    #[error("block {block}, log {log_index}: a position holds blocks below 2^43 and log indices below 2^20")]
+    Position {
+        /// Block number.
+        block: u64,
+        /// Index of the log in its block.
+        log_index: u64,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call can succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
+            Self::Database(sqlx::Error::Database(error)) => {
+                // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED; serialization failure and deadlock of PostgreSQL.
+                matches!(error.code().as_deref(), Some("5" | "261" | "517" | "6" | "262" | "40001" | "40P01"))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a row with the same key is there already.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}

@@ -1,0 +1,104 @@
+//! Rows as structs: the field's name is the column's name. It opens no transaction.
+
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+use std::fmt::Write;
+
+use crate::codec::{Column, Put, Value};
+use crate::{Conn, StoreError};
+
+/// A struct whose fields are the columns of a table or view.
+pub trait Record: Sized {
+    /// The table or view.
+    const TABLE: &'static str;
+    /// Its columns, in the order of the fields.
+    const COLUMNS: &'static [&'static str];
+
+    /// The values, in the order of the columns.
+    fn values(&self) -> Vec<Value>;
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// A column that does not hold its type.
+    fn read(row: &AnyRow) -> Result<Self, StoreError>;
+}
+
+/// Declares a struct and that its fields are the columns of a table or view.
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident in $table:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl $crate::record::Record for $name {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            fn values(&self) -> Vec<$crate::codec::Value> {
+                vec![$($crate::codec::Column::value(&self.$field)),*]
+            }
+
+            fn read(row: &sqlx::any::AnyRow) -> Result<Self, $crate::StoreError> {
+                Ok(Self { $($field: $crate::codec::Column::read(row, stringify!($field))?),* })
+            }
+        }
+    };
+}
+pub(crate) use record;
+
+/// Most values in one statement; SQLite takes 32,766.
+const VALUES_PER_STATEMENT: usize = 8192;
+
+/// Inserts rows, many in a statement.
+///
+/// # Errors
+/// A key that is there already; a database that can't be written.
+pub async fn insert<R: Record>(conn: &mut Conn, rows: &[R]) -> Result<(), StoreError> {
+    for part in rows.chunks(VALUES_PER_STATEMENT / R::COLUMNS.len().max(1)) {
+        let mut statement = sqlx::query(AssertSqlSafe(insert_sql::<R>(part.len())));
+        for value in part.iter().flat_map(Record::values) {
+            statement = statement.put_value(value);
+        }
+        statement.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+fn insert_sql<R: Record>(rows: usize) -> String {
+    let mut sql = format!("insert into {} ({}) values ", R::TABLE, R::COLUMNS.join(", "));
+    let mut n = 0;
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..R::COLUMNS.len() {
+            n += 1;
+            // Writing to a string can't fail.
+            let _ = write!(sql, "{}${n}", if column == 0 { "" } else { ", " });
+        }
+        sql.push(')');
+    }
+    sql
+}
+
+/// Rows for which `rest` (what follows `where`, in our own words only) holds.
+///
+/// # Errors
+/// A database that can't be read, a row that does not hold its types.
+pub async fn select<R: Record>(conn: &mut Conn, rest: &str, values: &[Value]) -> Result<Vec<R>, StoreError> {
+    let sql = format!("select {} from {} where {rest}", R::COLUMNS.join(", "), R::TABLE);
+    let mut statement = sqlx::query(AssertSqlSafe(sql));
+    for value in values {
+        statement = statement.put_value(value.clone());
+    }
+    statement.fetch_all(conn).await?.iter().map(R::read).collect()
+}
+
+/// The one row whose `column` has this value.
+///
+/// # Errors
+/// As [`select`].
+pub async fn find<R: Record>(conn: &mut Conn, column: &str, value: &impl Column) -> Result<Option<R>, StoreError> {
+    Ok(select(conn, &format!("{column} = $1 limit 1"), &[value.value()]).await?.pop())
+}
