@@ -46,7 +46,7 @@ abstract contract Base is Test {
         // A time and a block that are not zero, so that "never" differs from "now".
         vm.warp(1_800_000_000);
         vm.roll(1000);
-        token = new DevToken();
+        token = newToken();
         forwarder = new ERC2771Forwarder("Offsetdata Forwarder");
         collections = new CollectionRegistry(address(forwarder));
         access = new AccessToken(token, collections, address(forwarder));
@@ -62,6 +62,11 @@ abstract contract Base is Test {
         scheduler = funded("scheduler");
         relayer = funded("relayer");
         stranger = funded("stranger");
+    }
+
+    /// @dev The settlement token; a test of unreliable ones brings its own.
+    function newToken() internal virtual returns (DevToken) {
+        return new DevToken();
     }
 
     /// @dev An account with a key, `FUNDS` of the token and some native money.
