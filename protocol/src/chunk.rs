@@ -88,3 +88,5 @@ impl ChunkHeader {
     }
 }
 
+#[cfg(test)]
+mod tests;

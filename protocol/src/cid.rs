@@ -60,3 +60,5 @@ fn multihash_of(digest: Digest) -> Multihash<64> {
     Multihash::wrap(SHA2_256, &digest.0).unwrap_or_default()
 }
 
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,11 @@ pub enum ProtocolError {
 }
 
 pub(crate) fn in_range(what: &'static str, actual: u64, min: u64, max: u64) -> Result<(), ProtocolError> {
-    if (min..=max).contains(&actual) { Ok(()) } else { Err(ProtocolError::OutOfRange { what, min, max, actual }) }
+    if (min..=max).contains(&actual) {
+        Ok(())
+    } else {
+        Err(ProtocolError::OutOfRange { what, min, max, actual })
+    }
 }
 
 pub(crate) fn equal(what: &'static str, expected: u64, actual: u64) -> Result<(), ProtocolError> {

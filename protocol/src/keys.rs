@@ -131,3 +131,5 @@ fn expand(prk: &Prk, info: &[&[u8]]) -> Result<[u8; 32], ProtocolError> {
     Ok(out)
 }
 
+#[cfg(test)]
+mod tests;

@@ -138,7 +138,8 @@ impl Manifest {
         in_range("licence length", self.licence.len() as u64, 1, MAX_LICENCE_BYTES as u64)?;
         in_range("Croissant length", self.croissant.len() as u64, 2, MAX_CROISSANT_BYTES as u64)?;
         let croissant = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&self.croissant);
-        croissant.map_err(|e| ProtocolError::Invalid { what: "Croissant metadata", reason: e.to_string() })?;
+        croissant
+            .map_err(|e| ProtocolError::Invalid { what: "Croissant metadata", reason: e.to_string() })?;
         let (mut records, mut chunks) = (0u64, 0u64);
         for page in &self.pages {
             page.check()?;
@@ -178,3 +179,5 @@ fn invalid(reason: &str) -> ProtocolError {
     ProtocolError::Invalid { what: "manifest", reason: reason.to_owned() }
 }
 
+#[cfg(test)]
+mod tests;

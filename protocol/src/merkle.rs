@@ -199,3 +199,5 @@ pub fn subtrees(first: u64, leaves: &[LeafHash]) -> Vec<Digest> {
     roots
 }
 
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,5 @@ pub fn series_root<'a>(points: impl IntoIterator<Item = &'a MetricPoint>) -> Res
     Ok(builder.root())
 }
 
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// An integer within −2^63 … 2^64 − 1.
     Integer(i128),
-    /// A finite binary64 number.
+    /// A finite binary64 number; negative zero is written as zero.
     Float(f64),
     /// Values one after the other.
     List(Vec<Value>),
@@ -143,3 +143,5 @@ value_from! {
     Vec<Value> => |v| Value::List(v),
 }
 
+#[cfg(test)]
+mod tests;

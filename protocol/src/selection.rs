@@ -111,3 +111,5 @@ fn indices_root(domain: Domain, indices: &[u32]) -> Result<Root, ProtocolError> 
     Ok(crate::merkle::root(indices.iter().map(|index| tagged_leaf(domain, &[&index.to_be_bytes()]))))
 }
 
+#[cfg(test)]
+mod tests;

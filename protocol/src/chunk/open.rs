@@ -143,7 +143,8 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, ProtocolError> {
         .flatten()
         .ok_or_else(|| refused("no content size".into()))?;
     in_range("chunk plaintext", size, 1, MAX_CHUNK_BYTES as u64)?;
-    let frame = zstd::zstd_safe::find_frame_compressed_size(packed).map_err(|_| refused("no whole frame".into()))?;
+    let frame =
+        zstd::zstd_safe::find_frame_compressed_size(packed).map_err(|_| refused("no whole frame".into()))?;
     equal("length of a chunk's zstd frame", packed.len() as u64, frame as u64)?;
     let mut reader = zstd::bulk::Decompressor::new().map_err(|e| refused(e.to_string()))?;
     let plain = reader.decompress(packed, size as usize).map_err(|e| refused(e.to_string()))?;

@@ -25,8 +25,10 @@ pub fn file_cid(bytes: &[u8]) -> Cid {
 }
 
 /// Takes a file's bytes as they come and gives away its blocks, leaves first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FileWriter {
+    block_bytes: usize,
+    max_links: usize,
     leaf: Vec<u8>,
     /// `levels[0]` are leaves that have no parent yet, `levels[1]` their parents, and so on.
     levels: Vec<Vec<Link>>,
@@ -35,16 +37,21 @@ pub struct FileWriter {
 impl FileWriter {
     /// An empty file.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_layout(BLOCK_BYTES, MAX_LINKS)
+    }
+
+    /// Smaller blocks and nodes, so that tests reach every depth.
+    pub(super) fn with_layout(block_bytes: usize, max_links: usize) -> Self {
+        Self { block_bytes, max_links, leaf: Vec::new(), levels: Vec::new() }
     }
 
     /// Appends bytes; calls `block` for each block that became complete.
     pub fn write(&mut self, mut bytes: &[u8], block: &mut dyn FnMut(Cid, &[u8])) {
         while !bytes.is_empty() {
-            if self.leaf.len() == BLOCK_BYTES {
+            if self.leaf.len() == self.block_bytes {
                 self.end_leaf(block);
             }
-            let (taken, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.leaf.len()));
+            let (taken, rest) = bytes.split_at(bytes.len().min(self.block_bytes - self.leaf.len()));
             self.leaf.extend_from_slice(taken);
             bytes = rest;
         }
@@ -82,12 +89,18 @@ impl FileWriter {
             self.levels.push(Vec::new());
         }
         // A full node is closed when its next sibling comes, so that a full root gets no lone parent.
-        if self.levels[level].len() == MAX_LINKS {
+        if self.levels[level].len() == self.max_links {
             let full = std::mem::take(&mut self.levels[level]);
             let parent = end_node(&full, block);
             self.add(level + 1, parent, block);
         }
         self.levels[level].push(link);
+    }
+}
+
+impl Default for FileWriter {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

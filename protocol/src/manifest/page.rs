@@ -111,8 +111,13 @@ impl Page {
         self.check()?;
         let block = encode_block("page", self)?;
         let cid = block_cid(DAG_CBOR, Digest::of(&block));
-        let reference =
-            PageRef { cid, ordinal, chunks: self.chunks.len() as u32, first: self.first(), count: self.count() };
+        let reference = PageRef {
+            cid,
+            ordinal,
+            chunks: self.chunks.len() as u32,
+            first: self.first(),
+            count: self.count(),
+        };
         reference.check()?;
         Ok((block, reference))
     }

@@ -56,7 +56,12 @@ impl PointsBlock {
         let rows: Vec<(u32, u64, String, i64)> =
             serde_ipld_dagcbor::from_slice(block).map_err(|e| invalid(e.to_string()))?;
         let points = rows.into_iter().map(|(sequence, step, key, value)| {
-            Ok(MetricPoint { sequence, step, key: MetricKey::new(key)?, value: MetricValue::from_code(value) })
+            Ok(MetricPoint {
+                sequence,
+                step,
+                key: MetricKey::new(key)?,
+                value: MetricValue::from_code(value),
+            })
         });
         let points = Self::new(points.collect::<Result<_, ProtocolError>>()?)?;
         if points.encode()? == block { Ok(points) } else { Err(invalid("not in its canonical form".into())) }

@@ -183,7 +183,13 @@ impl<'a> Cursor<'a> {
             (6, _) => Err(malformed("a tag", at)),
             (_, bits) => {
                 let n = f64::from_bits(bits);
-                if n.is_finite() { Ok(ValueRef::Float(n)) } else { Err(malformed("a float that is not finite", at)) }
+                if !n.is_finite() {
+                    return Err(malformed("a float that is not finite", at));
+                }
+                if n == 0.0 && bits != 0 {
+                    return Err(malformed("negative zero", at));
+                }
+                Ok(ValueRef::Float(n))
             }
         }
     }

@@ -39,7 +39,8 @@ fn value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), ProtocolE
         Value::Integer(n) => integer(out, *n)?,
         Value::Float(n) if n.is_finite() => {
             out.push(0xfb);
-            out.extend_from_slice(&n.to_be_bytes());
+            // Negative zero becomes zero, as in the libraries of IPLD.
+            out.extend_from_slice(&(n + 0.0).to_be_bytes());
         }
         Value::Float(n) => {
             return Err(ProtocolError::Invalid { what: "float", reason: format!("{n} is not finite") });

@@ -35,8 +35,12 @@ struct Draws {
 impl Draws {
     fn next(&mut self) -> u64 {
         if self.left == 0 {
-            let parts: [&[u8]; 4] =
-                [Domain::Shuffle.tag(), self.seed.as_slice(), &self.epoch.to_be_bytes(), &self.block.to_be_bytes()];
+            let parts: [&[u8]; 4] = [
+                Domain::Shuffle.tag(),
+                self.seed.as_slice(),
+                &self.epoch.to_be_bytes(),
+                &self.block.to_be_bytes(),
+            ];
             let hash = sha256(&parts).0;
             self.numbers =
                 std::array::from_fn(|i| u64::from_be_bytes(std::array::from_fn(|j| hash[8 * i + j])));
