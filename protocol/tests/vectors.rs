@@ -1,0 +1,281 @@
+//! The golden vectors of tests/vectors, which forge, Python and the page read too: made again and held against the files.
+//! `OFFSETDATA_BLESS=1` rewrites them. cid.json is not made here: other tools' CIDs stand in it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use offsetdata_protocol::chunk::{ChunkBuilder, ChunkLimits, OpenChunk, SealedChunk, Taken};
+use offsetdata_protocol::leaf::{leaf_hash, record_leaf};
+use offsetdata_protocol::manifest::{
+    Field, FieldKind, MANIFEST_VERSION, Manifest, Page, PublishedKey, Visibility,
+};
+use offsetdata_protocol::merkle::{
+    RecordCount, RootBuilder, Tree, empty_root, verify_consistency, verify_inclusion,
+};
+use offsetdata_protocol::metrics::{MetricKey, MetricPoint, MetricValue, PointsBlock, series_root};
+use offsetdata_protocol::record::{Record, Value as FieldValue};
+use offsetdata_protocol::selection::{Bitmap, SplitRule, flags_root, given_root, inputs_leaf, order};
+use offsetdata_protocol::{ChunkHeader, Codec, CollectionKey, Digest, SeriesId, merkle};
+use serde_json::{Value, json};
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+fn check(name: &str, made: &Value) {
+    let path = format!("{}/../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("OFFSETDATA_BLESS").is_some() {
+        return std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(made).unwrap())).unwrap();
+    }
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(kept == *made, "tests/vectors/{name}.json is stale; OFFSETDATA_BLESS=1 rewrites it");
+}
+
+fn records() -> Vec<Record> {
+    let list = |n: i64| FieldValue::List((0..n).map(|i| FieldValue::from(i - 2)).collect());
+    vec![
+        Record::from_fields([
+            ("label", FieldValue::from(7u32)),
+            ("image", FieldValue::from(vec![0x89, 0x50, 0x4e, 0x47])),
+        ]),
+        Record::from_fields([
+            ("text", FieldValue::from("größer")),
+            ("score", FieldValue::from(0.5)),
+            ("n", FieldValue::from(-1i64)),
+        ]),
+        Record::from_fields([
+            ("list", list(5)),
+            ("empty", FieldValue::List(vec![])),
+            ("big", FieldValue::from(u64::MAX)),
+        ]),
+        Record::from_fields([
+            ("least", FieldValue::from(i64::MIN)),
+            ("a", FieldValue::from(24u32)),
+            ("b", FieldValue::from("")),
+        ]),
+        Record::from_fields(Vec::<(String, FieldValue)>::new()),
+    ]
+    .into_iter()
+    .collect::<Result<_, _>>()
+    .unwrap()
+}
+
+const SERIES: SeriesId = SeriesId(*b"series-of-digits");
+const KEY: [u8; 32] = [0x42; 32];
+
+fn seal(visibility: Visibility, codec: Codec) -> SealedChunk {
+    let mut builder = ChunkBuilder::new(ChunkLimits::default()).unwrap();
+    for record in records() {
+        assert_eq!(builder.push(record.view()).unwrap(), Taken::Yes);
+    }
+    builder.seal(&CollectionKey::from_bytes(KEY), visibility, SERIES, 3, 100, codec).unwrap()
+}
+
+#[test]
+fn record_leaf_json() {
+    let private = seal(Visibility::Private, Codec::Identity);
+    let secret = CollectionKey::from_bytes(KEY).chunk_secret(&private.entry.seed).unwrap();
+    let salts = secret.salts(100, 5).unwrap();
+    let cases: Vec<Value> = records()
+        .iter()
+        .zip(&salts)
+        .map(|(record, salt)| {
+            json!({
+                "record": hex(record.as_bytes()),
+                "publicLeaf": hex(record_leaf(None, record.as_bytes())),
+                "salt": hex(salt),
+                "privateLeaf": hex(record_leaf(Some(salt), record.as_bytes())),
+            })
+        })
+        .collect();
+    check("record_leaf", &json!({ "count": cases.len(), "cases": cases }));
+}
+
+#[test]
+fn merkle_json() {
+    // Leaf i's data is i as 4 big-endian bytes.
+    let tree_of = |size: u32| Tree::new((0..size).map(|i| leaf_hash(&i.to_be_bytes())));
+    let (mut roots, mut inclusion, mut consistency) = (vec![], vec![], vec![]);
+    for size in [1u32, 2, 3, 7, 8, 9, 1000, 65_537, 1_000_000] {
+        let tree = tree_of(size);
+        let root = tree.root();
+        roots.push(json!({ "size": size, "root": hex(root) }));
+        let mut indices = vec![0, 1, size / 3, size / 2, size - 2, size - 1];
+        indices.retain(|i| *i < size);
+        indices.sort_unstable();
+        indices.dedup();
+        for index in indices {
+            let (leaf, proof) =
+                (tree.leaf(index.into()).unwrap(), tree.inclusion_proof(index.into()).unwrap());
+            verify_inclusion(&root, size.into(), index.into(), &leaf, &proof).unwrap();
+            let proof: Vec<_> = proof.iter().map(hex).collect();
+            inclusion.push(
+                json!({ "size": size, "index": index, "leaf": hex(leaf), "root": hex(root), "proof": proof }),
+            );
+        }
+        let mut olds = vec![1, 2, 3, 4, 6, 7, 8, 512, 999, 65_536, 999_999];
+        olds.retain(|old| *old <= size);
+        for old in olds {
+            let (old_root, proof) =
+                (tree.root_at(old.into()).unwrap(), tree.consistency_proof(old.into()).unwrap());
+            verify_consistency(&old_root, old.into(), &root, size.into(), &proof).unwrap();
+            let proof: Vec<_> = proof.iter().map(hex).collect();
+            consistency.push(json!({
+                "oldSize": old, "newSize": size, "oldRoot": hex(old_root), "newRoot": hex(root), "proof": proof,
+            }));
+        }
+    }
+    check(
+        "merkle",
+        &json!({
+            "leafData": "leaf i is i as 4 big-endian bytes",
+            "emptyRoot": hex(empty_root()),
+            "rootCount": roots.len(), "roots": roots,
+            "inclusionCount": inclusion.len(), "inclusion": inclusion,
+            "consistencyCount": consistency.len(), "consistency": consistency,
+        }),
+    );
+}
+
+#[test]
+fn chunk_json() {
+    let key = CollectionKey::from_bytes(KEY);
+    let mut cases = vec![];
+    for (visibility, name) in [(Visibility::Public, "public"), (Visibility::Private, "private")] {
+        let chunk = seal(visibility, Codec::Identity);
+        let secret = key.chunk_secret(&chunk.entry.seed).unwrap();
+        let opened =
+            OpenChunk::open(&chunk.entry, &secret, visibility, SERIES, 3, chunk.bytes.clone()).unwrap();
+        let header = ChunkHeader { series: SERIES, ordinal: 3, first: 100, count: 5, codec: Codec::Identity };
+        cases.push(json!({
+            "visibility": name,
+            "collectionKey": hex(KEY),
+            "series": hex(SERIES),
+            "ordinal": 3, "first": 100, "count": 5, "codec": 0,
+            "header": hex(header.encode()),
+            "records": records().iter().map(|r| hex(r.as_bytes())).collect::<Vec<_>>(),
+            "seed": hex(chunk.entry.seed),
+            "secret": hex(secret.reveal()),
+            "keyDigest": hex(secret.digest()),
+            "ciphertext": hex(&chunk.bytes),
+            "digest": hex(chunk.entry.digest),
+            "cid": chunk.entry.cid.to_string(),
+            "leaves": opened.leaves().iter().map(hex).collect::<Vec<_>>(),
+            "subtrees": chunk.entry.subtrees.iter().map(hex).collect::<Vec<_>>(),
+        }));
+    }
+    check("chunk", &json!({ "count": cases.len(), "cases": cases }));
+}
+
+#[test]
+fn manifest_json() {
+    let key = PublishedKey(KEY);
+    let mut builder = ChunkBuilder::new(ChunkLimits { records: 4, bytes: 1 << 20 }).unwrap();
+    let (mut chunks, mut root) = (vec![], RootBuilder::new());
+    for first in [0u32, 4, 8] {
+        for n in first..(first + 4).min(10) {
+            let record = Record::from_fields([("n", FieldValue::from(n))]).unwrap();
+            assert_eq!(builder.push(record.view()).unwrap(), Taken::Yes);
+        }
+        let ordinal = chunks.len() as u32;
+        let chunk = builder
+            .seal(&key.collection_key(), Visibility::Public, SERIES, ordinal, first, Codec::Identity)
+            .unwrap();
+        root.extend(chunk.leaves);
+        chunks.push(chunk.entry);
+    }
+    let page = Page { chunks };
+    let (page_block, reference) = page.encode(0).unwrap();
+    let page_cid = reference.cid;
+    let manifest = Manifest {
+        version: MANIFEST_VERSION,
+        series: SERIES,
+        record_count: RecordCount::new(10).unwrap(),
+        content_root: root.root(),
+        public_key: Some(key),
+        fields: vec![Field::required("n", FieldKind::Integer)],
+        licence: "CC0-1.0".into(),
+        croissant: r#"{"@type":"sc:Dataset","name":"ten numbers"}"#.into(),
+        quality_report: Some(Digest::of(b"report")),
+        pages: vec![reference],
+    };
+    manifest.verify_pages([&page]).unwrap();
+    let block = manifest.encode().unwrap();
+    check(
+        "manifest",
+        &json!({
+            "manifest": hex(&block),
+            "digest": hex(Manifest::digest(&block)),
+            "cid": Manifest::cid(Manifest::digest(&block)).to_string(),
+            "page": hex(&page_block),
+            "pageCid": page_cid.to_string(),
+            "contentRoot": hex(manifest.content_root),
+            "recordCount": 10,
+        }),
+    );
+}
+
+#[test]
+fn metrics_json() {
+    let numbers = [2.302585, 0.31, -1.5, 0.0, 1e-7, 0.5e-6, 1.5e-6, 1e300, -1e300];
+    let mut values: Vec<MetricValue> = numbers.iter().map(|n| MetricValue::from_f64(*n)).collect();
+    values.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(MetricValue::from_f64));
+    let keys = ["train/loss", "train/accuracy", "validation/loss"];
+    let points: Vec<MetricPoint> = values
+        .iter()
+        .zip(0u32..)
+        .map(|(value, sequence)| MetricPoint {
+            sequence,
+            step: u64::from(sequence / 3) * 10,
+            key: MetricKey::new(keys[sequence as usize % 3]).unwrap(),
+            value: *value,
+        })
+        .collect();
+    let block = PointsBlock::new(points.clone()).unwrap().encode().unwrap();
+    let rows: Vec<Value> = points
+        .iter()
+        .map(|p| {
+            // As text, because JSON readers may keep no 64 bits.
+            let value = p.value.code().to_string();
+            json!({ "sequence": p.sequence, "step": p.step, "key": p.key, "value": value, "leaf": hex(p.leaf_hash()) })
+        })
+        .collect();
+    check(
+        "metrics",
+        &json!({
+            "scale": 1_000_000,
+            "numbers": numbers.iter().map(|n| format!("{n:e}")).chain(["NaN", "inf", "-inf"].map(String::from)).collect::<Vec<_>>(),
+            "points": rows,
+            "block": hex(&block),
+            "digest": hex(PointsBlock::digest(&block)),
+            "seriesRoot": hex(series_root(&points).unwrap()),
+        }),
+    );
+}
+
+#[test]
+fn selection_json() {
+    let seed = [0x07; 32].into();
+    let rule = SplitRule::new(seed, 1_000, 2_000).unwrap();
+    let splits: Vec<u8> = (0..64).map(|i| rule.split(i).code()).collect();
+    let collection = [0xc0; 32].into();
+    let inputs: Vec<_> = (0..64).map(|i| inputs_leaf(collection, i, rule.split(i))).collect();
+    let bitmap =
+        Bitmap::from_indices(RecordCount::new(1000).unwrap(), (0..1000).filter(|i| i % 7 == 3)).unwrap();
+    check(
+        "selection",
+        &json!({
+            "splitSeed": hex([0x07; 32]),
+            "validationBps": 1_000, "testBps": 2_000,
+            "splits": splits,
+            "collection": hex([0xc0; 32]),
+            "firstInputLeaf": hex(inputs[0]),
+            "inputsRoot": hex(merkle::root(inputs)),
+            "orderOfEpoch0": order(seed, 0, 20),
+            "orderOfEpoch1": order(seed, 1, 20),
+            "bitmap": hex(bitmap.as_bytes()), "bitmapRecords": 1000, "bitmapCount": bitmap.count(),
+            "bitmapRoot": hex(bitmap.root()),
+            "indices": [0, 3, 9, 1000],
+            "givenRoot": hex(given_root(&[0, 3, 9, 1000]).unwrap()),
+            "flagsRoot": hex(flags_root(&[0, 3, 9, 1000]).unwrap()),
+        }),
+    );
+}
