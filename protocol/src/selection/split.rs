@@ -53,7 +53,7 @@ impl SplitRule {
     ///
     /// `h` is the first 8 bytes, big-endian, of `SHA-256(tag(16) ‖ seed(32) ‖ index(4, big-endian))`, and
     /// `bucket = ⌊h × 10,000 / 2^64⌋`: below `test_bps` it is for test, then for validation, then for training.
-    /// No bucket is more likely than another by more than 2^-50. The index is the collection's, so that a
+    /// Each bucket is as likely as the others to within 2^-63. The index is the collection's, so that a
     /// record keeps its split in every later version.
     pub fn split(&self, index: u32) -> Split {
         let draw = sha256(&[Domain::Split.tag(), self.seed.as_slice(), &index.to_be_bytes()]).0;
