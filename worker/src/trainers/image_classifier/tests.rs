@@ -77,10 +77,11 @@ fn digits_are_learned() {
     let (trained, events) = run(json!({}), SEED, &splits).unwrap();
     let accuracy = trained.finals.test_accuracy.unwrap();
     println!(
-        "test accuracy {accuracy:.4} of {}, {} steps, {:?}",
+        "test accuracy {accuracy:.4} of {}, {} steps, {:?}, artifact {}",
         splits.test.len(),
         trained.steps,
-        started.elapsed()
+        started.elapsed(),
+        crate::trainers::sha256(&[&trained.artifact])
     );
     assert!(accuracy >= 0.97, "test accuracy {accuracy}");
     assert_eq!(last(&events, metric::TEST_ACCURACY), accuracy);
