@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -38,11 +39,11 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
     uint40 public constant THAW_PERIOD = 3 days;
 
     bytes32 private constant VOUCHER_TYPEHASH = keccak256(
-        "UsageVoucher(address payer,address payee,bytes32 collection,uint64 lane,uint128 amount,uint64 records,uint40 validUntil)"
+        "UsageVoucher(address payer,address payee,bytes32 collection,uint64 lane,uint128 amount,uint64 records,uint40 validUntil,bool fromDeposit)"
     );
     bytes32 private constant AUTHORIZATION_TYPEHASH =
         keccak256("SpenderAuthorization(address payer,address spender,uint96 cap,uint40 expiry,uint24 nonce)");
-    bytes16 private constant SHARE_TAG = "offsetdata/share";
+    bytes16 private constant SHARE_TAG = "offsetdata.share";
 
     /// @dev What the token may use in one call, so that one payer's transfer can't use up a batch.
     uint256 private constant TOKEN_GAS = 200_000;
@@ -52,7 +53,7 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
 
     // ---------------------------------------------------------------- storage
 
-    mapping(bytes32 lane => uint256 amount) private _settled;
+    // What a lane has settled lies at the slot that is the lane's hash: a hash of four words, as no mapping's is.
     mapping(address payer => mapping(address spender => SpenderState)) private _spenders;
     mapping(address payer => mapping(address payee => DepositState)) private _deposits;
     mapping(CollectionId collection => mapping(address payee => uint256 amount)) private _revenue;
@@ -213,7 +214,7 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
         view
         returns (uint256)
     {
-        return _settled[keccak256(abi.encode(payer, payee, collection, lane))];
+        return StorageSlot.getUint256Slot(keccak256(abi.encode(payer, payee, collection, lane))).value;
     }
 
     /// @inheritdoc IUsageBilling
@@ -247,8 +248,8 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
     }
 
     /// @inheritdoc IUsageBilling
-    function voucherDigest(UsageVoucher calldata voucher) public view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, voucher)));
+    function voucherDigest(UsageVoucher calldata voucher) external view returns (bytes32) {
+        return _digest(voucher);
     }
 
     /// @inheritdoc IUsageBilling
@@ -264,31 +265,35 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
     /// @return paid What was paid.
     /// @return failure Empty, or the encoded error of why nothing was paid.
     function _settle(SignedVoucher calldata item, bool whole) private returns (uint256 paid, bytes memory failure) {
-        UsageVoucher calldata voucher = item.voucher;
-        bytes32 lane = keccak256(abi.encode(voucher.payer, voucher.payee, voucher.collection, voucher.lane));
-        uint256 settled = _settled[lane];
-        (paid, failure) = _due(item, settled, whole);
+        UsageVoucher memory voucher = item.voucher;
+        address signer = item.signer;
+        StorageSlot.Uint256Slot storage lane = StorageSlot.getUint256Slot(_laneOf(voucher));
+        uint256 settled = lane.value;
+        (paid, failure) = _due(voucher, signer, settled, whole);
         if (failure.length != 0) return (0, failure);
-        (paid, failure) = _fetch(voucher.payer, voucher.payee, paid, whole);
+        failure = _unsigned(signer, _digest(voucher), item.signature);
+        if (failure.length != 0) return (0, failure);
+        (paid, failure) = _fetch(voucher, paid, whole);
         if (failure.length != 0) return (0, failure);
 
-        settled += paid;
-        _settled[lane] = settled;
-        if (item.signer != voucher.payer) _spenders[voucher.payer][item.signer].spent += paid.toUint96();
-        _revenue[voucher.collection][voucher.payee] += paid;
+        if (signer != voucher.payer) _spenders[voucher.payer][signer].spent += paid.toUint96();
+        // A lane settles no more than its voucher's amount, and there is no more revenue than there are tokens.
+        unchecked {
+            lane.value = settled + paid;
+            _revenue[voucher.collection][voucher.payee] += paid;
+        }
         emit VoucherSettled(
-            voucher.payer, voucher.payee, voucher.collection, voucher.lane, item.signer, voucher.records, paid, settled
+            voucher.payer, voucher.payee, voucher.collection, voucher.lane, signer, voucher.records, paid
         );
     }
 
     /// @dev What the voucher asks for beyond `settled`, if its signer may ask that. Part of it where not `whole` and
     /// the cap of a spender key leaves no more.
-    function _due(SignedVoucher calldata item, uint256 settled, bool whole)
+    function _due(UsageVoucher memory voucher, address signer, uint256 settled, bool whole)
         private
         view
         returns (uint256 due, bytes memory failure)
     {
-        UsageVoucher calldata voucher = item.voucher;
         if (block.timestamp > voucher.validUntil) {
             return
                 (0, abi.encodeWithSelector(UsageBilling_VoucherExpired.selector, voucher.validUntil, block.timestamp));
@@ -296,60 +301,94 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
         if (voucher.amount <= settled) {
             return (0, abi.encodeWithSelector(UsageBilling_NothingDue.selector, voucher.amount, settled));
         }
-        due = voucher.amount - settled;
-        if (item.signer != voucher.payer) {
-            SpenderState memory spender = _spenders[voucher.payer][item.signer];
-            if (block.timestamp >= spender.expiry) {
-                return (0, _notAuthorized(voucher.payer, item.signer, spender.expiry));
-            }
-            uint256 left = spender.cap - spender.spent;
-            if (due > left) {
-                if (whole || left == 0) {
-                    return (0, abi.encodeWithSelector(UsageBilling_CapExceeded.selector, due, left));
-                }
-                due = left;
-            }
+        unchecked {
+            due = voucher.amount - settled;
         }
-        (Signatures.Verdict verdict, bytes32 s) = Signatures.check(item.signer, voucherDigest(voucher), item.signature);
-        if (verdict != Signatures.Verdict.VALID) return (0, _unsigned(item.signer, verdict, s));
+        if (signer == voucher.payer) return (due, failure);
+
+        SpenderState memory spender = _spenders[voucher.payer][signer];
+        if (block.timestamp >= spender.expiry) {
+            return (0, _notAuthorized(voucher.payer, signer, spender.expiry));
+        }
+        uint256 left = spender.cap - spender.spent;
+        if (due > left) {
+            if (whole || left == 0) {
+                return (0, abi.encodeWithSelector(UsageBilling_CapExceeded.selector, due, left));
+            }
+            due = left;
+        }
     }
 
     function _notAuthorized(address payer, address spender, uint40 expiry) private pure returns (bytes memory) {
         return abi.encodeWithSelector(UsageBilling_SpenderNotAuthorized.selector, payer, spender, expiry);
     }
 
-    function _unsigned(address signer, Signatures.Verdict verdict, bytes32 s) private pure returns (bytes memory) {
+    /// @dev Empty where `signer` signed `digest`.
+    function _unsigned(address signer, bytes32 digest, bytes calldata signature)
+        private
+        view
+        returns (bytes memory failure)
+    {
+        (Signatures.Verdict verdict, bytes32 s) = Signatures.check(signer, digest, signature);
+        if (verdict == Signatures.Verdict.VALID) return failure;
         return verdict == Signatures.Verdict.MALLEABLE
             ? abi.encodeWithSelector(Signatures.Signatures_MalleableSignature.selector, s)
             : abi.encodeWithSelector(Signatures.Signatures_InvalidSignature.selector, signer);
     }
 
-    /// @dev Takes `due`, or where not `whole` what there is of it: the deposit first, the rest from the allowance.
-    function _fetch(address payer, address payee, uint256 due, bool whole)
+    /// @dev keccak256(abi.encode(payer, payee, collection, lane)): the first four words of a voucher.
+    function _laneOf(UsageVoucher memory voucher) private pure returns (bytes32 lane) {
+        assembly ("memory-safe") {
+            lane := keccak256(voucher, 0x80)
+        }
+    }
+
+    /// @dev EIP-712 digest. The struct is hashed where it lies: the word before it holds the type for a moment.
+    function _digest(UsageVoucher memory voucher) private view returns (bytes32) {
+        bytes32 typehash = VOUCHER_TYPEHASH;
+        bytes32 structHash;
+        assembly ("memory-safe") {
+            let start := sub(voucher, 0x20)
+            let kept := mload(start)
+            mstore(start, typehash)
+            structHash := keccak256(start, 0x120)
+            mstore(start, kept)
+        }
+        return _hashTypedDataV4(structHash);
+    }
+
+    /// @dev Takes `due`, or where not `whole` what there is of it: the deposit first where the voucher says so, the
+    /// rest from the allowance.
+    function _fetch(UsageVoucher memory voucher, uint256 due, bool whole)
         private
         returns (uint256 paid, bytes memory failure)
     {
-        DepositState storage state = _deposits[payer][payee];
+        if (!voucher.fromDeposit) return _fetchAllowed(voucher.payer, due, 0, whole);
+
+        DepositState storage state = _deposits[voucher.payer][voucher.payee];
         uint256 balance = state.balance;
-        paid = Math.min(due, balance);
-        uint256 missing = due - paid;
-        if (missing != 0) {
-            uint256 pulled = _pull(payer, missing) ? missing : 0;
-            // Asked only where the whole was refused: the usual case pays for no look.
-            if (pulled == 0) {
-                uint256 allowed = Math.min(_allowed(payer), missing);
-                if (whole || (paid == 0 && allowed == 0)) return (0, _notPaid(payer, due, paid + allowed));
-                if (allowed != 0 && allowed < missing && _pull(payer, allowed)) pulled = allowed;
-                if (paid + pulled == 0) return (0, _notPaid(payer, due, allowed));
-            }
-            if (paid != 0) _takeDeposit(state, balance, paid);
-            return (paid + pulled, failure);
+        uint256 taken = Math.min(due, balance);
+        paid = taken;
+        if (taken < due) {
+            (paid, failure) = _fetchAllowed(voucher.payer, due, taken, whole);
+            if (failure.length != 0) return (0, failure);
         }
-        _takeDeposit(state, balance, paid);
+        if (taken != 0) _takeDeposit(state, balance, taken);
     }
 
-    function _notPaid(address payer, uint256 due, uint256 available) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(UsageBilling_NotPaid.selector, payer, due, available);
+    /// @dev Pulls `due - taken` from the allowance, or where not `whole` what there is of it.
+    /// @return paid With what was taken from the deposit.
+    function _fetchAllowed(address payer, uint256 due, uint256 taken, bool whole)
+        private
+        returns (uint256 paid, bytes memory failure)
+    {
+        uint256 missing = due - taken;
+        if (_pull(payer, missing)) return (due, failure);
+        // Asked only where the whole was refused: the usual case pays for no look.
+        uint256 allowed = Math.min(_allowed(payer), missing);
+        if (!whole && allowed != 0 && allowed < missing && _pull(payer, allowed)) return (taken + allowed, failure);
+        if (!whole && taken != 0) return (taken, failure);
+        failure = abi.encodeWithSelector(UsageBilling_NotPaid.selector, payer, due, taken + allowed);
     }
 
     /// @dev Takes `amount` of a deposit of `balance`. What thaws stays the last to be taken.
@@ -381,10 +420,15 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
 
     /// @dev transferFrom with bounded gas and return data. False where the token reverts or answers false.
     function _pull(address payer, uint256 amount) private returns (bool success) {
-        bytes memory data = abi.encodeCall(IERC20.transferFrom, (payer, address(this), amount));
         address target = address(token);
+        bytes4 selector = IERC20.transferFrom.selector;
         assembly ("memory-safe") {
-            success := call(TOKEN_GAS, target, 0, add(data, 0x20), mload(data), 0x00, 0x20)
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), payer)
+            mstore(add(data, 0x24), address())
+            mstore(add(data, 0x44), amount)
+            success := call(TOKEN_GAS, target, 0, data, 0x64, 0x00, 0x20)
             // A token may answer nothing; if it answers, it has to be true.
             switch returndatasize()
             case 0 { success := and(success, gt(extcodesize(target), 0)) }

@@ -22,7 +22,7 @@ import {ICredits} from "./ICredits.sol";
 interface IUsageBilling is ICredits {
     // ---------------------------------------------------------------- events
 
-    /// @notice Emitted when a voucher is paid, in full or in part. `settled` is the lane's total afterwards.
+    /// @notice Emitted when a voucher is paid, in full or in part. What a lane has settled is the sum of its `paid`.
     event VoucherSettled(
         address indexed payer,
         address indexed payee,
@@ -30,8 +30,7 @@ interface IUsageBilling is ICredits {
         uint64 lane,
         address signer,
         uint64 records,
-        uint256 paid,
-        uint256 settled
+        uint256 paid
     );
 
     /// @notice Emitted for each voucher of a batch that could not be paid at all; `reason` is the error's selector.
@@ -79,7 +78,8 @@ interface IUsageBilling is ICredits {
     /// @notice Thrown when more is due than the key's cap leaves.
     error UsageBilling_CapExceeded(uint256 due, uint256 left);
 
-    /// @notice Thrown when deposit, allowance and balance of the payer do not pay what is due, or the token refuses.
+    /// @notice Thrown when what the voucher may take of deposit, allowance and balance does not pay what is due, or
+    /// the token refuses.
     error UsageBilling_NotPaid(address payer, uint256 due, uint256 available);
 
     /// @notice Thrown when an authorization does not carry the next nonce: it was used, revoked or comes too early.
@@ -111,7 +111,8 @@ interface IUsageBilling is ICredits {
 
     // ---------------------------------------------------------------- settle
 
-    /// @notice Pays a voucher in full or reverts with the reason. Anyone may land it.
+    /// @notice Pays a voucher in full or reverts with the reason. Anyone may land it. The deposit is asked only where
+    /// the voucher says so: who pays with nothing up front pays for no look at it.
     function settle(SignedVoucher calldata item) external returns (uint256 paid);
 
     /// @notice Pays of each voucher what is due and available. No voucher makes it revert: what can't be paid is

@@ -68,9 +68,8 @@ contract RequestTest is TrainingBase {
     function test_RevertWhen_CallerIsNotTheUser() external {
         EscrowTerms memory escrow = escrowTerms();
         RequestDetails memory details = detailsOf(oneInput());
-        bytes memory expected = abi.encodeWithSelector(
-            ITrainingCoordinator.TrainingCoordinator_NotUser.selector, stranger.addr, user.addr
-        );
+        bytes memory expected =
+            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_NotUser.selector, stranger.addr, user.addr);
         vm.startPrank(stranger.addr);
         vm.expectRevert(expected);
         coordinator.request(escrow, details, oneInput());
@@ -80,18 +79,14 @@ contract RequestTest is TrainingBase {
 
     function test_RevertGiven_SameTermsRequested() external {
         (EscrowTerms memory escrow, RequestDetails memory details, RequestId id) = open();
-        vm.expectRevert(
-            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_AlreadyRequested.selector, id)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_AlreadyRequested.selector, id));
         _send(escrow, details);
     }
 
     function test_RevertGiven_RequestEnded_WhenSameTermsAgain() external {
         (EscrowTerms memory escrow, RequestDetails memory details, RequestId id) = open();
         landClosure(escrow, details);
-        vm.expectRevert(
-            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_AlreadyRequested.selector, id)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_AlreadyRequested.selector, id));
         _send(escrow, details);
     }
 
@@ -105,8 +100,7 @@ contract RequestTest is TrainingBase {
 
     function test_RevertGiven_TokenThatAnswersFalse() external {
         UnreliableToken unreliable = new UnreliableToken();
-        TrainingCoordinator other =
-            new TrainingCoordinator(unreliable, collections, access, models, address(forwarder));
+        TrainingCoordinator other = new TrainingCoordinator(unreliable, collections, access, models, address(forwarder));
         unreliable.mint(user.addr, FUNDS);
         unreliable.setMode(user.addr, UnreliableToken.Mode.ANSWERS_FALSE);
         EscrowTerms memory escrow = escrowTerms();

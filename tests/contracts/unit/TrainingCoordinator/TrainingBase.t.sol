@@ -193,9 +193,7 @@ abstract contract TrainingBase is Base {
             "Commitment(bytes32 request,uint8 attempt,uint32 sequence,bytes32 previousHead,bytes32 pointsDigest,uint32 pointCount,uint48 units,bytes32 lastValues)"
         );
         return keccak256(
-            abi.encode(
-                typehash, id, m.attempt, m.sequence, head, m.pointsDigest, m.pointCount, m.units, m.lastValues
-            )
+            abi.encode(typehash, id, m.attempt, m.sequence, head, m.pointsDigest, m.pointCount, m.units, m.lastValues)
         );
     }
 
@@ -212,17 +210,12 @@ abstract contract TrainingBase is Base {
         );
         bytes memory first = abi.encode(typehash, id, m.attempt, m.sequence, head, m.pointCount, m.units);
         return keccak256(
-            bytes.concat(
-                first, abi.encode(m.artifactDigest, m.artifactCid, m.seriesRoot, m.inputsRoot, m.resultValues)
-            )
+            bytes.concat(first, abi.encode(m.artifactDigest, m.artifactCid, m.seriesRoot, m.inputsRoot, m.resultValues))
         );
     }
 
     function hashClosure(RequestId id, Closure memory m) internal pure returns (bytes32) {
-        return
-            keccak256(
-                abi.encode(keccak256("Closure(bytes32 request,uint32 sequence,bytes32 reasonDigest)"), id, m)
-            );
+        return keccak256(abi.encode(keccak256("Closure(bytes32 request,uint32 sequence,bytes32 reasonDigest)"), id, m));
     }
 
     function signAssignment(RequestId id, Assignment memory m) internal view returns (bytes memory) {

@@ -27,7 +27,7 @@ abstract contract BillingBase is Base {
         collection = registerCollection("billing");
     }
 
-    function newToken() internal override returns (DevToken) {
+    function newToken() internal virtual override returns (DevToken) {
         return new UnreliableToken();
     }
 
@@ -62,7 +62,8 @@ abstract contract BillingBase is Base {
             lane: lane,
             amount: amount,
             records: uint64(amount / PRICE),
-            validUntil: uint40(block.timestamp + 1 hours)
+            validUntil: uint40(block.timestamp + 1 hours),
+            fromDeposit: true
         });
     }
 

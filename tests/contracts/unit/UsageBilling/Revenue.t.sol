@@ -159,7 +159,7 @@ contract RevenueTest is BillingBase {
 
     function _share(address account, uint32 parts) private {
         shares.push(Share(account, parts));
-        leaves.push(MerkleReference.leaf(abi.encodePacked("offsetdata/share", account, parts)));
+        leaves.push(MerkleReference.leaf(abi.encodePacked("offsetdata.share", account, parts)));
     }
 
     function _terms() private view returns (CollectionTerms memory terms) {

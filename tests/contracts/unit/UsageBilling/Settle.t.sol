@@ -15,7 +15,7 @@ contract SettleTest is BillingBase {
         approve(reader, 1000);
         SignedVoucher memory item = readerVoucher(600);
         vm.expectEmit(address(billing));
-        emit IUsageBilling.VoucherSettled(reader.addr, publisher.addr, collection, 0, reader.addr, 6, 600, 600);
+        emit IUsageBilling.VoucherSettled(reader.addr, publisher.addr, collection, 0, reader.addr, 6, 600);
         vm.prank(relayer.addr);
         assertEq(billing.settle(item), 600);
         assertEq(token.balanceOf(reader.addr), FUNDS - 600);
@@ -44,6 +44,25 @@ contract SettleTest is BillingBase {
         assertEq(billing.settle(readerVoucher(600)), 600);
         assertEq(depositOf(reader).balance, 0);
         assertEq(token.allowance(reader.addr, address(billing)), 900);
+    }
+
+    function test_GivenDeposit_WhenTheVoucherDoesNotSaySo_ItTakesTheAllowance() external {
+        deposit(reader, 500);
+        approve(reader, 1000);
+        UsageVoucher memory voucher = voucherOf(reader, 0, 600);
+        voucher.fromDeposit = false;
+        assertEq(billing.settle(signed(reader, voucher)), 600);
+        assertEq(depositOf(reader).balance, 500);
+        assertEq(token.allowance(reader.addr, address(billing)), 400);
+    }
+
+    function test_RevertGiven_DepositAlone_WhenTheVoucherDoesNotSaySo() external {
+        deposit(reader, 1000);
+        UsageVoucher memory voucher = voucherOf(reader, 0, 600);
+        voucher.fromDeposit = false;
+        SignedVoucher memory item = signed(reader, voucher);
+        vm.expectRevert(abi.encodeWithSelector(IUsageBilling.UsageBilling_NotPaid.selector, reader.addr, 600, 0));
+        billing.settle(item);
     }
 
     function test_GivenThawingDeposit_ItMayTakeItUntilWithdrawn() external {
@@ -135,7 +154,7 @@ contract SettleTest is BillingBase {
 
     function test_RevertWhen_AnyFieldIsChanged() external {
         approve(reader, 10_000);
-        for (uint256 field = 0; field < 6; ++field) {
+        for (uint256 field = 0; field < 7; ++field) {
             SignedVoucher memory item = readerVoucher(600);
             if (field == 0) item.voucher.payee = stranger.addr;
             if (field == 1) item.voucher.collection = registerCollection("other");
@@ -143,6 +162,7 @@ contract SettleTest is BillingBase {
             if (field == 3) item.voucher.amount = 601;
             if (field == 4) item.voucher.records = 7;
             if (field == 5) item.voucher.validUntil += 1;
+            if (field == 6) item.voucher.fromDeposit = !item.voucher.fromDeposit;
             _expectInvalidSignature(item, reader.addr);
         }
     }
@@ -198,7 +218,7 @@ contract SettleTest is BillingBase {
 
     function _digestIn(UsageVoucher memory voucher, uint256 chainId, address verifier) private pure returns (bytes32) {
         bytes32 typehash = keccak256(
-            "UsageVoucher(address payer,address payee,bytes32 collection,uint64 lane,uint128 amount,uint64 records,uint40 validUntil)"
+            "UsageVoucher(address payer,address payee,bytes32 collection,uint64 lane,uint128 amount,uint64 records,uint40 validUntil,bool fromDeposit)"
         );
         return digestIn("Offsetdata UsageBilling", "1", chainId, verifier, keccak256(abi.encode(typehash, voucher)));
     }
