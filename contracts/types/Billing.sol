@@ -9,7 +9,7 @@ uint32 constant SHARES_TOTAL = 1_000_000_000;
 
 /// @notice A payer's promise to pay for what was used, cumulative per (payer, payee, collection, lane).
 /// EIP-712: UsageVoucher(address payer,address payee,bytes32 collection,uint64 lane,uint128 amount,uint64 records,
-/// uint40 validUntil)
+/// uint40 validUntil,bool fromDeposit)
 struct UsageVoucher {
     address payer;
     address payee;
@@ -22,6 +22,8 @@ struct UsageVoucher {
     uint64 records;
     /// Last second in which it can be settled.
     uint40 validUntil;
+    /// Whether the deposit for the payee is taken first and the allowance for the rest; otherwise the allowance alone.
+    bool fromDeposit;
 }
 
 /// @notice A voucher as it is landed.
@@ -76,7 +78,7 @@ struct RegisteredTerms {
 }
 
 /// @notice A leaf of the shares tree, the RFC 9162 SHA-256 tree whose root is `CollectionTerms.sharesRoot`.
-/// Leaf data = "offsetdata/share" (16 bytes) ‖ account (20) ‖ parts (4, big-endian). An account has one leaf.
+/// Leaf data = "offsetdata.share" (16 bytes) ‖ account (20) ‖ parts (4, big-endian). An account has one leaf.
 struct Share {
     address account;
     /// Of SHARES_TOTAL.
