@@ -6,6 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Credits} from "./Credits.sol";
 import {IAccessToken} from "./interfaces/IAccessToken.sol";
@@ -13,6 +14,7 @@ import {ICollectionRegistry} from "./interfaces/ICollectionRegistry.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IReceiveWithAuthorization} from "./interfaces/IReceiveWithAuthorization.sol";
 import {ITrainingCoordinator} from "./interfaces/ITrainingCoordinator.sol";
+import {PackedState, PackedStates} from "./libraries/PackedStates.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 import {TrainingHashes} from "./libraries/TrainingHashes.sol";
 import {TrainingLanding} from "./libraries/TrainingLanding.sol";
@@ -51,7 +53,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     /// @notice Where models and methods are quoted.
     IModelRegistry public immutable modelRegistry;
 
-    mapping(RequestId request => RequestState) private _states;
+    mapping(RequestId request => PackedState) private _states;
     mapping(RequestId request => bytes32 head) private _heads;
     mapping(RequestId request => RequestLedger) private _ledgers;
     mapping(RequestId request => mapping(uint32 input => uint32 records)) private _recordsPaid;
@@ -124,14 +126,17 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     /// @inheritdoc ITrainingCoordinator
     function requestCancel(EscrowTerms calldata escrow, bytes32 detailsHash) external {
         _requireUser(escrow);
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
-        _requireStatus(id, state, state.status == RequestStatus.OPEN);
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, state.status() == RequestStatus.OPEN);
         uint256 last = TrainingLanding.lastMoment(escrow, state, 0);
         require(block.timestamp <= last, TrainingCoordinator_TooLate(last));
 
         uint40 cancelledAt = uint40(block.timestamp);
-        _states[id].status = state.status = RequestStatus.CANCELLING;
+        state = state.ended(RequestStatus.CANCELLING);
+        _states[id] = state;
         _ledgers[id].cancelledAt = cancelledAt;
+        // At most the deadline, 40 bits, and the grace, whose sum stays far below.
+        // forge-lint: disable-next-line(unsafe-typecast)
         emit CancelRequested(id, uint40(TrainingLanding.lastMoment(escrow, state, cancelledAt)));
     }
 
@@ -146,14 +151,16 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         Commitment calldata commitment,
         bytes calldata signature
     ) external {
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
-        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
-        require(assignment.attempt > state.attempt, TrainingCoordinator_StaleAttempt(assignment.attempt, state.attempt));
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, state.isRunning());
+        require(
+            assignment.attempt > state.attempt(), TrainingCoordinator_StaleAttempt(assignment.attempt, state.attempt())
+        );
         require(block.timestamp <= assignment.validUntil, TrainingCoordinator_AssignmentExpired(assignment.validUntil));
         _requireAssignment(escrow, id, assignment, assignmentSignature);
 
-        state.attempt = assignment.attempt;
-        state.worker = assignment.worker;
+        state =
+            PackedStates.pack(assignment.worker, state.status(), assignment.attempt, state.sequence(), state.units());
         emit AttemptAssigned(id, assignment.worker, assignment.attempt, assignment.resumePoint, assignment.validUntil);
         TrainingLanding.requireNone(_land(escrow, id, state, commitment, signature));
         _payRelay(escrow.landingFee(commitment.sequence));
@@ -166,7 +173,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         Commitment calldata commitment,
         bytes calldata signature
     ) external {
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
         TrainingLanding.requireNone(_land(escrow, id, state, commitment, signature));
         _payRelay(escrow.landingFee(commitment.sequence));
     }
@@ -177,9 +184,11 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         for (uint256 i = 0; i < items.length; ++i) {
             CommitItem calldata item = items[i];
             Commitment calldata commitment = item.commitment;
-            (RequestId id, RequestState memory state) = _load(item.escrow, item.detailsHash);
+            (RequestId id, PackedState state) = _load(item.escrow, item.detailsHash);
             bytes memory refusal = _land(item.escrow, id, state, commitment, item.signature);
             if (refusal.length == 0) fees += item.escrow.landingFee(commitment.sequence);
+            // The first four bytes of an error are its selector.
+            // forge-lint: disable-next-line(unsafe-typecast)
             else emit CommitmentSkipped(id, commitment.sequence, bytes4(refusal));
         }
         _payRelay(fees);
@@ -195,7 +204,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         DataReceipt calldata receipt,
         bytes calldata signature
     ) external {
-        (RequestId id, RequestState memory state) = _load(escrow, TrainingHashes.detailsHash(details));
+        (RequestId id, PackedState state) = _load(escrow, TrainingHashes.detailsHash(details));
         _requireRequested(id, state);
         TrainingTerms.requireInputsHash(details, inputs);
         require(receipt.input < inputs.length, TrainingCoordinator_InvalidSelection(receipt.input));
@@ -216,25 +225,28 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         Settlement calldata settlement,
         bytes calldata signature
     ) external {
-        (RequestId id, RequestState memory state) = _load(escrow, TrainingHashes.detailsHash(details));
+        (RequestId id, PackedState state) = _load(escrow, TrainingHashes.detailsHash(details));
         RequestLedger memory ledger = _ledgers[id];
+        _requireRequested(id, state);
+        require(state.sequence() != 0, TrainingCoordinator_WrongSequence(settlement.sequence, 1));
         TrainingLanding.requireNone(
             TrainingLanding.refusal(
                 escrow,
                 id,
                 state,
                 ledger.cancelledAt,
-                TrainingLanding.Step(settlement.attempt, settlement.sequence, settlement.units, true)
+                settlement.attempt,
+                settlement.sequence,
+                state.sequence(),
+                settlement.units
             )
         );
         bytes32 digest = TrainingHashes.settlement(id, _heads[id], settlement);
-        _requireSigner(state.worker, digest, signature);
+        _requireSigner(state.worker(), digest, signature);
 
-        if (settlement.units > state.units) state.units = settlement.units;
-        state.status = RequestStatus.SETTLED;
-        _appendVersion(id, details.model, state.worker, digest, settlement);
-        _end(escrow, id, state, ledger, escrow.unitPay(state.units), uint256(state.sequence) + 1, 0);
-        _payRelay(escrow.landingFee(uint256(state.sequence) + 1));
+        state = state.ended(RequestStatus.SETTLED, Math.max(settlement.units, state.units()));
+        _appendVersion(id, details.model, state.worker(), digest, settlement);
+        _endWithResult(escrow, id, state, ledger);
     }
 
     // ---------------------------------------------------------------- end without a result
@@ -243,24 +255,26 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     function close(EscrowTerms calldata escrow, bytes32 detailsHash, Closure calldata closure, bytes calldata signature)
         external
     {
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
-        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
-        require(closure.sequence == state.sequence, TrainingCoordinator_WrongSequence(closure.sequence, state.sequence));
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, state.isRunning());
+        require(
+            closure.sequence == state.sequence(), TrainingCoordinator_WrongSequence(closure.sequence, state.sequence())
+        );
         _requireSigner(escrow.scheduler, TrainingHashes.closure(id, closure), signature);
 
-        state.status = state.status == RequestStatus.OPEN ? RequestStatus.FAILED : RequestStatus.CANCELLED;
+        state = state.ended(state.status() == RequestStatus.OPEN ? RequestStatus.FAILED : RequestStatus.CANCELLED);
         _endWithoutResult(escrow, id, state, _ledgers[id], closure.reasonDigest);
     }
 
     /// @inheritdoc ITrainingCoordinator
     function expire(EscrowTerms calldata escrow, bytes32 detailsHash) external {
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
-        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, state.isRunning());
         RequestLedger memory ledger = _ledgers[id];
         uint256 last = TrainingLanding.lastMoment(escrow, state, ledger.cancelledAt);
         require(block.timestamp > last, TrainingCoordinator_TooEarly(last + 1));
 
-        state.status = state.status == RequestStatus.OPEN ? RequestStatus.EXPIRED : RequestStatus.CANCELLED;
+        state = state.ended(state.status() == RequestStatus.OPEN ? RequestStatus.EXPIRED : RequestStatus.CANCELLED);
         _endWithoutResult(escrow, id, state, ledger, 0);
     }
 
@@ -269,20 +283,20 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     /// @inheritdoc ITrainingCoordinator
     function collect(EscrowTerms calldata escrow, bytes32 detailsHash) external {
         require(_msgSender() == escrow.developer, TrainingCoordinator_NotDeveloper(_msgSender(), escrow.developer));
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
-        _requireStatus(id, state, TrainingLanding.isRunning(state.status));
-        uint256 amount = escrow.unitPayHeldBack(state.units) - escrow.unitPayHeldBack(_ledgers[id].collectedUnits);
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, state.isRunning());
+        uint256 amount = escrow.unitPayHeldBack(state.units()) - escrow.unitPayHeldBack(_ledgers[id].collectedUnits);
         require(amount != 0, TrainingCoordinator_NothingToPay());
 
-        _ledgers[id].collectedUnits = state.units;
+        _ledgers[id].collectedUnits = state.units();
         _credit(escrow.developer, amount);
-        emit UnitsCollected(id, escrow.developer, state.units, amount);
+        emit UnitsCollected(id, escrow.developer, state.units(), amount);
     }
 
     /// @inheritdoc ITrainingCoordinator
     function releaseDataEscrow(EscrowTerms calldata escrow, bytes32 detailsHash) external {
-        (RequestId id, RequestState memory state) = _load(escrow, detailsHash);
-        _requireStatus(id, state, !TrainingLanding.isRunning(state.status));
+        (RequestId id, PackedState state) = _load(escrow, detailsHash);
+        _requireStatus(id, state, !state.isRunning());
         RequestLedger memory ledger = _ledgers[id];
         uint256 amount = escrow.dataEscrow - ledger.dataPaid;
         require(ledger.closedAt != 0 && amount != 0, TrainingCoordinator_NothingToPay());
@@ -318,7 +332,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
 
     /// @inheritdoc ITrainingCoordinator
     function stateOf(RequestId id) external view returns (RequestState memory) {
-        return _states[id];
+        return _states[id].unpack();
     }
 
     /// @inheritdoc ITrainingCoordinator
@@ -354,9 +368,9 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         returns (RequestId id)
     {
         id = escrow.requestId(TrainingHashes.detailsHash(details));
-        require(_states[id].status == RequestStatus.NONE, TrainingCoordinator_AlreadyRequested(id));
+        require(_states[id].status() == RequestStatus.NONE, TrainingCoordinator_AlreadyRequested(id));
         require(
-            details.parent.isZero() || _states[details.parent].status != RequestStatus.NONE,
+            details.parent.isZero() || _states[details.parent].status() != RequestStatus.NONE,
             TrainingCoordinator_UnknownParent(details.parent)
         );
         TrainingTerms.requireSane(escrow, details);
@@ -365,46 +379,60 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         TrainingTerms.requireQuoted(escrow, details, quote);
         TrainingTerms.requireInputs(collectionRegistry, accessToken, escrow, inputs, quote.intake);
 
-        _states[id].status = RequestStatus.OPEN;
+        _states[id] = PackedStates.pack(address(0), RequestStatus.OPEN, 0, 0, 0);
         emit TrainingRequested(id, details.model, escrow.user, escrow, details, inputs);
     }
 
     // ---------------------------------------------------------------- internals: landing
 
-    /// @dev Lands a commitment of `state.worker`, or says why it can't and writes nothing.
+    /// @dev Lands a commitment of the state's worker, or says why it can't and writes nothing.
     /// @param state As stored, with the worker and attempt of a new assignment.
     /// @return refusal The error's bytes, empty where it landed.
     function _land(
         EscrowTerms calldata escrow,
         RequestId id,
-        RequestState memory state,
+        PackedState state,
         Commitment calldata commitment,
         bytes calldata signature
     ) private returns (bytes memory refusal) {
-        uint40 cancelledAt = state.status == RequestStatus.CANCELLING ? _ledgers[id].cancelledAt : 0;
+        uint32 sequence = commitment.sequence;
+        uint48 units = commitment.units;
         refusal = TrainingLanding.refusal(
             escrow,
             id,
             state,
-            cancelledAt,
-            TrainingLanding.Step(commitment.attempt, commitment.sequence, commitment.units, false)
+            state.isCancelling() ? _ledgers[id].cancelledAt : 0,
+            commitment.attempt,
+            sequence,
+            uint256(state.sequence()) + 1,
+            units
         );
         if (refusal.length != 0) return refusal;
         bytes32 head = TrainingHashes.commitment(id, _heads[id], commitment);
-        refusal = TrainingLanding.signatureRefusal(state.worker, _hashTypedDataV4(head), signature);
+        refusal = TrainingLanding.signatureRefusal(state.worker(), _hashTypedDataV4(head), signature);
         if (refusal.length != 0) return refusal;
 
-        state.sequence = commitment.sequence;
-        if (commitment.units > state.units) state.units = commitment.units;
-        _states[id] = state;
         _heads[id] = head;
+        _states[id] = state.advanced(sequence, units > state.units() ? units : state.units());
+        _emitLanded(id, state.worker(), commitment, sequence, units, head);
+    }
+
+    /// @dev Sequence and units are those of the commitment.
+    function _emitLanded(
+        RequestId id,
+        address worker,
+        Commitment calldata commitment,
+        uint32 sequence,
+        uint48 units,
+        bytes32 head
+    ) private {
         emit CommitmentLanded(
             id,
-            state.worker,
+            worker,
             commitment.attempt,
-            commitment.sequence,
+            sequence,
             commitment.pointCount,
-            commitment.units,
+            units,
             commitment.pointsDigest,
             commitment.lastValues,
             head,
@@ -429,14 +457,14 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     function _payData(
         EscrowTerms calldata escrow,
         RequestId id,
-        RequestState memory state,
+        PackedState state,
         DataInput calldata input,
         address worker,
         DataReceipt calldata receipt
     ) private {
         RequestLedger memory ledger = _ledgers[id];
         uint256 last = uint256(ledger.closedAt) + escrow.receiptWindow;
-        require(TrainingLanding.isRunning(state.status) || block.timestamp <= last, TrainingCoordinator_TooLate(last));
+        require(state.isRunning() || block.timestamp <= last, TrainingCoordinator_TooLate(last));
         require(
             receipt.records <= input.recordCap, TrainingCoordinator_RecordsOverCap(receipt.records, input.recordCap)
         );
@@ -453,22 +481,31 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
 
     // ---------------------------------------------------------------- internals: ending
 
+    /// @dev With a result all units are paid and the settlement is one more landing.
+    function _endWithResult(EscrowTerms calldata escrow, RequestId id, PackedState state, RequestLedger memory ledger)
+        private
+    {
+        uint256 landings = uint256(state.sequence()) + 1;
+        _end(escrow, id, state, ledger, escrow.unitPay(state.units()), landings, 0);
+        _payRelay(escrow.landingFee(landings));
+    }
+
     /// @dev Without a result the developer has no claim to the holdback and the closing itself pays no relay fee.
     function _endWithoutResult(
         EscrowTerms calldata escrow,
         RequestId id,
-        RequestState memory state,
+        PackedState state,
         RequestLedger memory ledger,
         bytes32 reasonDigest
     ) private {
-        _end(escrow, id, state, ledger, escrow.unitPayHeldBack(state.units), state.sequence, reasonDigest);
+        _end(escrow, id, state, ledger, escrow.unitPayHeldBack(state.units()), state.sequence(), reasonDigest);
     }
 
     /// @dev Writes the final state and credits developer and user. Data escrow that no receipt has claimed stays.
     function _end(
         EscrowTerms calldata escrow,
         RequestId id,
-        RequestState memory state,
+        PackedState state,
         RequestLedger memory ledger,
         uint256 developerPaid,
         uint256 landings,
@@ -480,7 +517,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         if (escrow.dataEscrow != ledger.dataPaid) _ledgers[id].closedAt = uint40(block.timestamp);
         _credit(escrow.developer, developerPaid - escrow.unitPayHeldBack(ledger.collectedUnits));
         _credit(escrow.user, refunded);
-        emit RequestClosed(id, state.status, state.units, developerPaid, relayPaid, refunded, reasonDigest);
+        emit RequestClosed(id, state.status(), state.units(), developerPaid, relayPaid, refunded, reasonDigest);
     }
 
     // ---------------------------------------------------------------- internals: checks
@@ -488,7 +525,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     function _load(EscrowTerms calldata escrow, bytes32 detailsHash)
         private
         view
-        returns (RequestId id, RequestState memory state)
+        returns (RequestId id, PackedState state)
     {
         id = escrow.requestId(detailsHash);
         state = _states[id];
@@ -498,13 +535,13 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         require(_msgSender() == escrow.user, TrainingCoordinator_NotUser(_msgSender(), escrow.user));
     }
 
-    function _requireRequested(RequestId id, RequestState memory state) private pure {
-        require(state.status != RequestStatus.NONE, TrainingCoordinator_UnknownRequest(id));
+    function _requireRequested(RequestId id, PackedState state) private pure {
+        require(state.status() != RequestStatus.NONE, TrainingCoordinator_UnknownRequest(id));
     }
 
-    function _requireStatus(RequestId id, RequestState memory state, bool condition) private pure {
+    function _requireStatus(RequestId id, PackedState state, bool condition) private pure {
         _requireRequested(id, state);
-        require(condition, TrainingCoordinator_WrongStatus(id, state.status));
+        require(condition, TrainingCoordinator_WrongStatus(id, state.status()));
     }
 
     function _requireAssignment(

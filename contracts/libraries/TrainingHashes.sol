@@ -83,25 +83,25 @@ library TrainingHashes {
         );
     }
 
-    /// @dev This is also the head of the chain of commitments after it.
+    /// @dev This is also the head of the chain of commitments after it. Hashed as it lies in calldata, where attempt and
+    /// sequence stand first, then point count and units, then digest and last values.
     function commitment(RequestId request, bytes32 previousHead, Commitment calldata message)
         internal
         pure
-        returns (bytes32)
+        returns (bytes32 hash)
     {
-        return keccak256(
-            abi.encode(
-                COMMITMENT_TYPEHASH,
-                request,
-                message.attempt,
-                message.sequence,
-                previousHead,
-                message.pointsDigest,
-                message.pointCount,
-                message.units,
-                message.lastValues
-            )
-        );
+        bytes32 typehash = COMMITMENT_TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            mstore(add(free, 0x20), request)
+            calldatacopy(add(free, 0x40), message, 0x40)
+            mstore(add(free, 0x80), previousHead)
+            mstore(add(free, 0xa0), calldataload(add(message, 0x80)))
+            calldatacopy(add(free, 0xc0), add(message, 0x40), 0x40)
+            mstore(add(free, 0x100), calldataload(add(message, 0xa0)))
+            hash := keccak256(free, 0x120)
+        }
     }
 
     function receipt(RequestId request, CollectionId collection, DataReceipt calldata message)

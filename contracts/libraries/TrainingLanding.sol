@@ -3,71 +3,76 @@ pragma solidity 0.8.37;
 
 import {ITrainingCoordinator} from "../interfaces/ITrainingCoordinator.sol";
 import {RequestId} from "../types/Ids.sol";
-import {EscrowTerms, RequestState, RequestStatus} from "../types/Training.sol";
+import {EscrowTerms, RequestStatus} from "../types/Training.sol";
+import {PackedState} from "./PackedStates.sol";
 import {Signatures} from "./Signatures.sol";
 
 /// @title TrainingLanding
 /// @notice Whether signed work can land: status, attempt, sequence, time and units. It writes nothing.
 /// @dev A refusal is the error's bytes, so that one check serves those who revert with it and the batch that skips.
+/// Where nothing is refused no memory is touched.
 library TrainingLanding {
-    /// @dev What a commitment or a settlement says of the request's progress.
-    struct Step {
-        uint8 attempt;
-        uint32 sequence;
-        uint48 units;
-        // A settlement follows the landed sequence, a commitment is the next.
-        bool settles;
-    }
+    // Where the fields of EscrowTerms lie in calldata.
+    uint256 private constant UNIT_LIMIT = 4 * 32;
+    uint256 private constant MAX_UNITS_PER_SECOND = 5 * 32;
+    uint256 private constant OPENED_AT = 10 * 32;
+    uint256 private constant START_DEADLINE = 11 * 32;
+    uint256 private constant DEADLINE = 12 * 32;
+    uint256 private constant GRACE_PERIOD = 13 * 32;
 
     /// @dev Why this step can't land now, empty where it can. The signature is not looked at.
+    /// @param state As stored, with the attempt of a new assignment.
+    /// @param cancelledAt Read only while CANCELLING.
+    /// @param expected The sequence that the step must have.
     function refusal(
         EscrowTerms calldata escrow,
         RequestId id,
-        RequestState memory state,
-        uint40 cancelledAt,
-        Step memory step
-    ) internal view returns (bytes memory) {
-        if (!isRunning(state.status)) return _statusRefusal(id, state.status);
-        if (step.attempt != state.attempt) return _attemptRefusal(step.attempt, state.attempt);
-        uint256 expected = step.settles ? state.sequence : uint256(state.sequence) + 1;
-        if (step.sequence != expected || expected == 0) {
-            return abi.encodeWithSelector(
-                ITrainingCoordinator.TrainingCoordinator_WrongSequence.selector,
-                step.sequence,
-                expected == 0 ? 1 : expected
-            );
-        }
-        uint256 last = lastMoment(escrow, state, cancelledAt);
-        if (block.timestamp > last) {
-            return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, last);
-        }
-        if (step.units > escrow.unitLimit) {
-            return abi.encodeWithSelector(
-                ITrainingCoordinator.TrainingCoordinator_UnitsOverLimit.selector, step.units, escrow.unitLimit
-            );
-        }
-        uint256 maximum = (block.timestamp - escrow.openedAt) * escrow.maxUnitsPerSecond;
-        if (step.units > maximum) {
+        PackedState state,
+        uint256 cancelledAt,
+        uint256 attempt,
+        uint256 sequence,
+        uint256 expected,
+        uint256 units
+    ) internal view returns (bytes memory reason) {
+        if (!state.isRunning()) return _statusRefusal(id, state.status());
+        if (attempt != state.attempt()) return _attemptRefusal(attempt, state.attempt());
+        if (sequence != expected) {
             return
                 abi.encodeWithSelector(
-                    ITrainingCoordinator.TrainingCoordinator_UnitsTooFast.selector, step.units, maximum
+                    ITrainingCoordinator.TrainingCoordinator_WrongSequence.selector, sequence, expected
                 );
         }
-        return "";
+        uint256 bound = lastMoment(escrow, state, cancelledAt);
+        if (block.timestamp > bound) {
+            return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, bound);
+        }
+        bound = _word(escrow, UNIT_LIMIT);
+        if (units > bound) {
+            return
+                abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnitsOverLimit.selector, units, bound);
+        }
+        unchecked {
+            // No overflow: the request was opened by now, 40 + 64 bits.
+            bound = (block.timestamp - _word(escrow, OPENED_AT)) * _word(escrow, MAX_UNITS_PER_SECOND);
+        }
+        if (units > bound) {
+            return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnitsTooFast.selector, units, bound);
+        }
     }
 
     /// @dev Why `signature` is not the worker's, empty where it is.
     function signatureRefusal(address worker, bytes32 digest, bytes calldata signature)
         internal
         view
-        returns (bytes memory)
+        returns (bytes memory reason)
     {
         (Signatures.Verdict verdict, bytes32 s) = Signatures.check(worker, digest, signature);
-        if (verdict == Signatures.Verdict.VALID) return "";
         if (verdict == Signatures.Verdict.MALLEABLE) {
             return abi.encodeWithSelector(Signatures.Signatures_MalleableSignature.selector, s);
         }
-        return abi.encodeWithSelector(Signatures.Signatures_InvalidSignature.selector, worker);
+        if (verdict == Signatures.Verdict.INVALID) {
+            return abi.encodeWithSelector(Signatures.Signatures_InvalidSignature.selector, worker);
+        }
     }
 
     /// @dev Reverts with a refusal that is not empty.
@@ -81,20 +86,29 @@ library TrainingLanding {
     /// @dev The last second in which signed work lands: the end of work and the grace; before the first landing not
     /// after `startDeadline`.
     /// @param cancelledAt Read only while CANCELLING.
-    function lastMoment(EscrowTerms calldata escrow, RequestState memory state, uint40 cancelledAt)
+    function lastMoment(EscrowTerms calldata escrow, PackedState state, uint256 cancelledAt)
         internal
         pure
         returns (uint256 last)
     {
-        last = escrow.deadline;
-        if (state.status == RequestStatus.CANCELLING && cancelledAt < last) last = cancelledAt;
-        last += escrow.gracePeriod;
-        if (state.sequence == 0 && escrow.startDeadline < last) last = escrow.startDeadline;
+        last = _word(escrow, DEADLINE);
+        if (state.isCancelling() && cancelledAt < last) last = cancelledAt;
+        unchecked {
+            // No overflow: 40 + 32 bits.
+            last += _word(escrow, GRACE_PERIOD);
+        }
+        if (state.sequence() == 0) {
+            uint256 start = _word(escrow, START_DEADLINE);
+            if (start < last) last = start;
+        }
     }
 
-    /// @dev Whether the request is neither unknown nor at its end.
-    function isRunning(RequestStatus status) internal pure returns (bool) {
-        return status == RequestStatus.OPEN || status == RequestStatus.CANCELLING;
+    /// @dev A field of terms that are those of a request, without cleaning: `request` took no unclean ones, and any
+    /// other encoding has another id.
+    function _word(EscrowTerms calldata escrow, uint256 field) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := calldataload(add(escrow, field))
+        }
     }
 
     function _statusRefusal(RequestId id, RequestStatus status) private pure returns (bytes memory) {
@@ -104,7 +118,7 @@ library TrainingLanding {
         return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_WrongStatus.selector, id, status);
     }
 
-    function _attemptRefusal(uint8 actual, uint8 current) private pure returns (bytes memory) {
+    function _attemptRefusal(uint256 actual, uint256 current) private pure returns (bytes memory) {
         bytes4 selector = actual < current
             ? ITrainingCoordinator.TrainingCoordinator_StaleAttempt.selector
             : ITrainingCoordinator.TrainingCoordinator_AttemptNotAssigned.selector;
