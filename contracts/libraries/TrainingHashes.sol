@@ -36,11 +36,20 @@ library TrainingHashes {
 
     // ---------------------------------------------------------------- terms
 
-    /// @dev keccak256(abi.encode(TYPEHASH, chain id, this, keccak256(abi.encode(escrow)), detailsHash)).
-    function requestId(EscrowTerms calldata escrow, bytes32 detailsHash_) internal view returns (RequestId) {
-        return RequestId.wrap(
-            keccak256(abi.encode(REQUEST_TYPEHASH, block.chainid, address(this), escrowHash(escrow), detailsHash_))
-        );
+    /// @dev keccak256(abi.encode(TYPEHASH, chain id, this, keccak256(abi.encode(escrow)), detailsHash)). Every landing
+    /// computes it, so memory is not kept.
+    function requestId(EscrowTerms calldata escrow, bytes32 detailsHash_) internal view returns (RequestId id) {
+        bytes32 typehash = REQUEST_TYPEHASH;
+        bytes32 escrowHash_ = escrowHash(escrow);
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            mstore(add(free, 0x20), chainid())
+            mstore(add(free, 0x40), address())
+            mstore(add(free, 0x60), escrowHash_)
+            mstore(add(free, 0x80), detailsHash_)
+            id := keccak256(free, 0xa0)
+        }
     }
 
     /// @dev keccak256(abi.encode(escrow)): fifteen words.

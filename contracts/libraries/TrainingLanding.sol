@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ITrainingCoordinator} from "../interfaces/ITrainingCoordinator.sol";
 import {RequestId} from "../types/Ids.sol";
 import {EscrowTerms, RequestStatus} from "../types/Training.sol";
+import {EscrowWords} from "./EscrowWords.sol";
 import {PackedState} from "./PackedStates.sol";
 import {Signatures} from "./Signatures.sol";
 
@@ -12,14 +13,6 @@ import {Signatures} from "./Signatures.sol";
 /// @dev A refusal is the error's bytes, so that one check serves those who revert with it and the batch that skips.
 /// Where nothing is refused no memory is touched.
 library TrainingLanding {
-    // Where the fields of EscrowTerms lie in calldata.
-    uint256 private constant UNIT_LIMIT = 4 * 32;
-    uint256 private constant MAX_UNITS_PER_SECOND = 5 * 32;
-    uint256 private constant OPENED_AT = 10 * 32;
-    uint256 private constant START_DEADLINE = 11 * 32;
-    uint256 private constant DEADLINE = 12 * 32;
-    uint256 private constant GRACE_PERIOD = 13 * 32;
-
     /// @dev Why this step can't land now, empty where it can. The signature is not looked at.
     /// @param state As stored, with the attempt of a new assignment.
     /// @param cancelledAt Read only while CANCELLING.
@@ -46,14 +39,14 @@ library TrainingLanding {
         if (block.timestamp > bound) {
             return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, bound);
         }
-        bound = _word(escrow, UNIT_LIMIT);
+        bound = EscrowWords.unitLimit(escrow);
         if (units > bound) {
             return
                 abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnitsOverLimit.selector, units, bound);
         }
         unchecked {
             // No overflow: the request was opened by now, 40 + 64 bits.
-            bound = (block.timestamp - _word(escrow, OPENED_AT)) * _word(escrow, MAX_UNITS_PER_SECOND);
+            bound = (block.timestamp - EscrowWords.openedAt(escrow)) * EscrowWords.maxUnitsPerSecond(escrow);
         }
         if (units > bound) {
             return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnitsTooFast.selector, units, bound);
@@ -91,23 +84,15 @@ library TrainingLanding {
         pure
         returns (uint256 last)
     {
-        last = _word(escrow, DEADLINE);
+        last = EscrowWords.deadline(escrow);
         if (state.isCancelling() && cancelledAt < last) last = cancelledAt;
         unchecked {
             // No overflow: 40 + 32 bits.
-            last += _word(escrow, GRACE_PERIOD);
+            last += EscrowWords.gracePeriod(escrow);
         }
         if (state.sequence() == 0) {
-            uint256 start = _word(escrow, START_DEADLINE);
+            uint256 start = EscrowWords.startDeadline(escrow);
             if (start < last) last = start;
-        }
-    }
-
-    /// @dev A field of terms that are those of a request, without cleaning: `request` took no unclean ones, and any
-    /// other encoding has another id.
-    function _word(EscrowTerms calldata escrow, uint256 field) private pure returns (uint256 value) {
-        assembly ("memory-safe") {
-            value := calldataload(add(escrow, field))
         }
     }
 

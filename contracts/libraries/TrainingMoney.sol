@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {EscrowTerms} from "../types/Training.sol";
+import {EscrowWords} from "./EscrowWords.sol";
 
 /// @title TrainingMoney
 /// @notice What a request escrows and who gets which part of it, in the token's smallest unit. It moves nothing.
@@ -34,9 +35,9 @@ library TrainingMoney {
         return escrow.relayFee * (landings < cap ? landings : cap);
     }
 
-    /// @dev What the landing with this ordinal (from 1) pays.
+    /// @dev What the landing with this ordinal (from 1) pays. For terms that are those of a request.
     function landingFee(EscrowTerms calldata escrow, uint256 landing) internal pure returns (uint256) {
-        return landing <= escrow.relayFeeCap ? escrow.relayFee : 0;
+        return landing <= EscrowWords.relayFeeCap(escrow) ? EscrowWords.relayFee(escrow) : 0;
     }
 
     /// @dev What goes back to the user at the end, the data escrow aside.
