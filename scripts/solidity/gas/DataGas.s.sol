@@ -109,6 +109,7 @@ abstract contract DataGas is GasBase {
         send(guest, "depositFirst", address(billing), abi.encodeCall(billing.deposit, (publisher.addr, 1e6)));
         _settle("voucherFirstDeposit", guest, guest, 5000);
         _settle("voucherAgainDeposit", guest, guest, 9000);
+        _measureBatch("voucherBatch50Deposit");
     }
 
     /// @dev Fifty readers of one publisher's collection, each for the second time.
@@ -116,9 +117,12 @@ abstract contract DataGas is GasBase {
         SignedVoucher[] memory first = new SignedVoucher[](50);
         SignedVoucher[] memory again = new SignedVoucher[](50);
         for (uint256 i = 0; i < 50; ++i) {
-            Account memory payer = makeAccount(string.concat("payer ", vm.toString(i)));
+            Account memory payer = makeAccount(string.concat(name, vm.toString(i)));
             queue(address(token), abi.encodeCall(token.mint, (payer.addr, FUNDS)));
             queuePermit(payer, address(billing), FUNDS);
+            if (fromDeposit) {
+                queueForward(payer, address(billing), abi.encodeCall(billing.deposit, (publisher.addr, 1e6)));
+            }
             first[i] = _signed(payer, payer, 5000);
             again[i] = _signed(payer, payer, 9000);
         }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {console} from "forge-std/Script.sol";
 
@@ -29,6 +30,7 @@ abstract contract GasBase is Deploy {
     uint256 internal constant FUNDS = 1e9 * 1e6;
 
     DevToken internal token;
+    ERC2771Forwarder internal forwarder;
     ICollectionRegistry internal collections;
     IAccessToken internal access;
     IUsageBilling internal billing;
@@ -67,6 +69,7 @@ abstract contract GasBase is Deploy {
             send(operator, "", CREATE2_FACTORY, bytes.concat("offsetdata 0.1.0", bytes16(0), parts[i].initCode));
         }
         token = DevToken(parts[0].account);
+        forwarder = ERC2771Forwarder(parts[1].account);
         collections = ICollectionRegistry(parts[2].account);
         access = IAccessToken(parts[3].account);
         billing = IUsageBilling(parts[4].account);
@@ -143,5 +146,22 @@ abstract contract GasBase is Deploy {
     function queuePermit(Account memory owner, address to, uint256 value) internal {
         (uint256 deadline, uint8 v, bytes32 r, bytes32 s) = permitOf(owner, to, value);
         queue(address(token), abi.encodeCall(token.permit, (owner.addr, to, value, deadline, v, r, s)));
+    }
+
+    /// @dev Sends the first call of an account without ETH through the forwarder, among the calls of the crowd.
+    function queueForward(Account memory from, address to, bytes memory data) internal {
+        bytes32 typehash = keccak256(
+            "ForwardRequest(address from,address to,uint256 value,uint256 gas,uint256 nonce,uint48 deadline,bytes data)"
+        );
+        uint48 deadline = uint48(block.timestamp + 1 hours);
+        bytes memory fields = abi.encode(typehash, from.addr, to, 0, 200_000, 0, deadline, keccak256(data));
+        bytes memory signature = sign(from, digestOf(address(forwarder), keccak256(fields)));
+        queue(
+            address(forwarder),
+            abi.encodeCall(
+                forwarder.execute,
+                (ERC2771Forwarder.ForwardRequestData(from.addr, to, 0, 200_000, deadline, data, signature))
+            )
+        );
     }
 }
