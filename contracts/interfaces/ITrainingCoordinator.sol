@@ -77,7 +77,8 @@ interface ITrainingCoordinator {
         ModelId indexed model, RequestId indexed request, uint32 indexed version, address worker, Settlement settlement
     );
 
-    /// @notice Emitted once, when a request ends.
+    /// @notice Emitted once, when a request ends. The first two sums are over its whole life, so that together with
+    /// `refunded` and the data escrow they are what was escrowed.
     event RequestClosed(
         RequestId indexed request,
         RequestStatus indexed status,

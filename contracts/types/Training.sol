@@ -189,6 +189,7 @@ struct RequestState {
 struct RequestLedger {
     // slot 1
     uint40 cancelledAt;
+    // When it ended with data escrow standing; zero again once that is released.
     uint40 closedAt;
     uint48 collectedUnits;
     uint128 dataPaid;
