@@ -15,7 +15,7 @@ create index relay_sessions_worker on relay_sessions (worker, issued_at);
 create table relay_jobs (
     request         blob   not null primary key,
     state           text   not null,
-    base            blob   not null,
+    model           blob   not null,
     trainer         blob   not null,
     escrow          blob   not null,
     details         blob   not null,

@@ -25,4 +25,4 @@ async fn execute(conn: &mut Conn, sql: &'static str, values: Vec<Value>) -> Resu
 macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::codec::Column::value(&$value)),*] };
 }
-use values;
+pub(self) use values;

@@ -1,7 +1,7 @@
 //! Jobs and their attempts. The states' meaning and order are the relayer's.
 
 use alloy::primitives::{Address, B256, Bytes};
-use offsetdata_protocol::ids::{BaseId, RequestId};
+use offsetdata_protocol::ids::{ModelId, RequestId};
 
 use super::{execute, values};
 use crate::codec::Count;
@@ -15,8 +15,8 @@ record! {
         request: RequestId,
         /// A word of the relayer's `JobState`.
         state: String,
-        /// The base of the model.
-        base: BaseId,
+        /// The model.
+        model: ModelId,
         /// Digest of the trainer.
         trainer: B256,
         /// abi.encode(EscrowTerms).
@@ -142,7 +142,11 @@ pub async fn insert_attempt(conn: &mut Conn, attempt: AttemptRow) -> Result<(), 
 }
 
 /// An attempt.
-pub async fn find_attempt(conn: &mut Conn, request: RequestId, attempt: u8) -> Result<Option<AttemptRow>, StoreError> {
+pub async fn find_attempt(
+    conn: &mut Conn,
+    request: RequestId,
+    attempt: u8,
+) -> Result<Option<AttemptRow>, StoreError> {
     Ok(select(conn, "request = $1 and attempt = $2", &values![request, attempt]).await?.pop())
 }
 

@@ -30,7 +30,11 @@ pub async fn insert_session(conn: &mut Conn, session: SessionRow) -> Result<(), 
 }
 
 /// The session of a token that has not ended.
-pub async fn find_session(conn: &mut Conn, token_hash: B256, now: u64) -> Result<Option<SessionRow>, StoreError> {
+pub async fn find_session(
+    conn: &mut Conn,
+    token_hash: B256,
+    now: u64,
+) -> Result<Option<SessionRow>, StoreError> {
     Ok(select(conn, "token_hash = $1 and expires_at > $2", &values![token_hash, Count(now)]).await?.pop())
 }
 

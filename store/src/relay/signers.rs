@@ -61,7 +61,12 @@ pub async fn acquire_signer(
 }
 
 /// Lengthens the lease. False where another holder has come: then nothing may be written any more.
-pub async fn renew_signer(conn: &mut Conn, signer: Address, epoch: u64, lease_until: u64) -> Result<bool, StoreError> {
+pub async fn renew_signer(
+    conn: &mut Conn,
+    signer: Address,
+    epoch: u64,
+    lease_until: u64,
+) -> Result<bool, StoreError> {
     let sql = "update relay_signers set lease_until = $1 where signer = $2 and epoch = $3";
     Ok(execute(conn, sql, values![Count(lease_until), signer, Count(epoch)]).await? == 1)
 }
@@ -76,7 +81,12 @@ pub async fn take_nonce(conn: &mut Conn, signer: Address, epoch: u64) -> Result<
 }
 
 /// Moves on past nonces that were used elsewhere. It never goes back.
-pub async fn raise_nonce(conn: &mut Conn, signer: Address, epoch: u64, next: u64) -> Result<bool, StoreError> {
+pub async fn raise_nonce(
+    conn: &mut Conn,
+    signer: Address,
+    epoch: u64,
+    next: u64,
+) -> Result<bool, StoreError> {
     let sql = "update relay_signers set next_nonce = $1 where signer = $2 and epoch = $3 and next_nonce < $1";
     Ok(execute(conn, sql, values![Count(next), signer, Count(epoch)]).await? == 1)
 }

@@ -153,7 +153,12 @@ pub async fn list_included_from(
     signer: Address,
     first: u64,
 ) -> Result<Vec<TransactionRow>, StoreError> {
-    select(conn, "signer = $1 and block_number >= $2 order by block_number, id", &values![signer, Count(first)]).await
+    select(
+        conn,
+        "signer = $1 and block_number >= $2 order by block_number, id",
+        &values![signer, Count(first)],
+    )
+    .await
 }
 
 /// All transactions of a request in their order.
@@ -167,7 +172,11 @@ pub async fn list_recent(conn: &mut Conn, limit: u32) -> Result<Vec<TransactionR
 }
 
 /// Writes back what may change of a transaction, if it still is in `from`. Whether it was.
-pub async fn advance_transaction(conn: &mut Conn, from: &str, row: &TransactionRow) -> Result<bool, StoreError> {
+pub async fn advance_transaction(
+    conn: &mut Conn,
+    from: &str,
+    row: &TransactionRow,
+) -> Result<bool, StoreError> {
     let changed = execute(
         conn,
         "update relay_transactions set calldata = $1, state = $2, reason = $3, reverts = $4, nonce = $5, hash = $6, \
@@ -205,6 +214,18 @@ pub async fn list_envelopes(conn: &mut Conn, transaction: u64) -> Result<Vec<Env
 
 /// Notes at which head an envelope was last sent.
 pub async fn mark_sent(conn: &mut Conn, hash: B256, block: u64) -> Result<(), StoreError> {
-    execute(conn, "update relay_envelopes set sent_block = $1 where hash = $2", values![Count(block), hash]).await?;
+    execute(conn, "update relay_envelopes set sent_block = $1 where hash = $2", values![Count(block), hash])
+        .await?;
     Ok(())
+}
+
+/// A signed form of this signer that has this nonce, the one that pays most.
+pub async fn find_envelope_with(
+    conn: &mut Conn,
+    signer: Address,
+    nonce: u64,
+) -> Result<Option<EnvelopeRow>, StoreError> {
+    let rest = "nonce = $1 and transaction_id in (select t.id from relay_transactions t where t.signer = $2) \
+                order by max_fee desc, priority_fee desc limit 1";
+    Ok(select(conn, rest, &values![Count(nonce), signer]).await?.pop())
 }

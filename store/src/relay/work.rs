@@ -122,7 +122,10 @@ pub async fn insert_settlement(conn: &mut Conn, settlement: SettlementRow) -> Re
 }
 
 /// The result.
-pub async fn find_settlement(conn: &mut Conn, request: RequestId) -> Result<Option<SettlementRow>, StoreError> {
+pub async fn find_settlement(
+    conn: &mut Conn,
+    request: RequestId,
+) -> Result<Option<SettlementRow>, StoreError> {
     find(conn, "request", &request).await
 }
 
