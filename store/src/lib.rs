@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod codec;
+pub mod relay;
 
 mod error;
 mod pool;
