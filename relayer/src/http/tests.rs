@@ -1,0 +1,468 @@
+//! The HTTP interface on a loopback socket: the whole way of a job, and hostile calls. All parts are the real ones.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alloy::primitives::aliases::{U40, U48};
+use alloy::primitives::{Address, B256, Bytes};
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::{SolCall, SolStruct};
+use offsetdata_protocol::bindings::training::TrainingCoordinator as training;
+use offsetdata_protocol::cid::file_cid;
+use offsetdata_protocol::ids::RequestId;
+use offsetdata_protocol::metrics::{PointsBlock, series_root};
+use offsetdata_protocol::worker_api::{
+    Accepted, Action, ArtifactStored, Finish, Hello, JobOffer, MAX_ARTIFACT_BYTES, MAX_POINTS_BYTES, Problem,
+    Welcome,
+};
+use offsetdata_protocol::{Digest, messages};
+use offsetdata_store::relay::{sessions, transactions, work};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Api, router, unix_now};
+use crate::fixture::{Bench, CHAIN_ID, COORDINATOR, HYPERPARAMETERS, TRAINER, block, sign};
+use crate::landing::Terms;
+
+const AUDIENCE: &str = "https://relayer.example";
+
+struct Server {
+    bench: Bench,
+    base: String,
+    client: Client,
+    last_hello: AtomicU64,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let bench = Bench::new(unix_now() - 100).await;
+        let artifacts = bench.folder.path().join("artifacts");
+        super::artifact::prepare(&artifacts).unwrap();
+        let api = Api {
+            jobs: bench.jobs.clone(),
+            chain_id: CHAIN_ID,
+            relay_domain: messages::relay_domain(CHAIN_ID, COORDINATOR),
+            public_url: AUDIENCE.into(),
+            allowed: vec![bench.worker.address()],
+            artifacts,
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router(api)).await });
+        let client = Client::builder().no_proxy().build().unwrap();
+        // Each hello is later than the one before; within the allowed five minutes.
+        Self { bench, base, client, last_hello: AtomicU64::new(unix_now() - 200) }
+    }
+
+    fn hello(&self, key: &PrivateKeySigner, audience: &str, issued_at: u64) -> Hello {
+        let message = messages::WorkerHello {
+            worker: key.address(),
+            audience: audience.into(),
+            issuedAt: U40::from(issued_at),
+        };
+        let hash = message.eip712_signing_hash(&messages::relay_domain(CHAIN_ID, COORDINATOR));
+        Hello {
+            worker: key.address(),
+            trainers: vec![TRAINER],
+            issued_at,
+            signature: Bytes::from(key.sign_hash_sync(&hash).unwrap().as_bytes()),
+        }
+    }
+
+    async fn session(&self) -> String {
+        let issued_at = self.last_hello.fetch_add(1, Ordering::SeqCst);
+        let hello = self.hello(&self.bench.worker, AUDIENCE, issued_at);
+        let welcome: Welcome = self.post("/v1/workers", "", &json!(hello)).await.json().await.unwrap();
+        assert_eq!((welcome.chain_id, welcome.coordinator), (CHAIN_ID, COORDINATOR));
+        welcome.token
+    }
+
+    async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
+        self.client.post(format!("{}{path}", self.base)).bearer_auth(token).json(body).send().await.unwrap()
+    }
+
+    async fn claim(&self, token: &str) -> Option<JobOffer> {
+        let response = self.post("/v1/claim", token, &json!({ "waitSeconds": 0 })).await;
+        match response.status() {
+            StatusCode::NO_CONTENT => None,
+            StatusCode::OK => Some(response.json().await.unwrap()),
+            status => panic!("{status}: {}", response.text().await.unwrap()),
+        }
+    }
+
+    async fn put(&self, request: RequestId, attempt: u8, token: &str, body: Vec<u8>) -> Response {
+        let url = format!("{}/v1/jobs/{request}/artifact?attempt={attempt}", self.base);
+        self.client.put(url).bearer_auth(token).body(body).send().await.unwrap()
+    }
+}
+
+async fn problem(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json", "status {status}");
+    let problem: Problem = response.json().await.unwrap();
+    assert_eq!(problem.status, status);
+    (status, problem.code)
+}
+
+fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.into())
+}
+
+#[tokio::test]
+async fn a_job_goes_its_whole_way_and_each_call_can_be_repeated() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    assert_eq!(server.claim(&token).await, None);
+    let request = server.bench.queue(1).await;
+    let offer = server.claim(&token).await.unwrap();
+    assert_eq!((offer.request, offer.attempt, offer.sequence, offer.head), (request.0, 1, 0, B256::ZERO));
+    assert_eq!(offer.hyperparameters, HYPERPARAMETERS);
+    assert_eq!(server.claim(&token).await, Some(offer.clone()), "asked again, the same");
+
+    let path = |call: &str| format!("/v1/jobs/{request}/{call}");
+    let beat = json!({ "attempt": 1, "phase": "training", "progressPpm": 5 });
+    let answer: Value = server.post(&path("heartbeat"), &token, &beat).await.json().await.unwrap();
+    assert_eq!(answer["action"], json!(Action::Continue));
+
+    let (first, head) = server.bench.commitment(request, 1, 1, B256::ZERO, 0, 10);
+    let (second, last) = server.bench.commitment(request, 1, 2, head, 2, 20);
+    for upload in [&first, &first, &second, &second, &first] {
+        let response = server.post(&path("commitments"), &token, &json!(upload)).await;
+        let accepted: Accepted = response.json().await.unwrap();
+        assert_eq!(accepted.sequence, upload.sequence);
+    }
+
+    let artifact = vec![7u8; 3_000_000];
+    for _ in 0..2 {
+        let stored: ArtifactStored =
+            server.put(request, 1, &token, artifact.clone()).await.json().await.unwrap();
+        assert_eq!(stored.digest, B256::from(Digest::of(&artifact)));
+        assert_eq!(stored.cid, file_cid(&artifact).to_string());
+    }
+    let names: Vec<_> = std::fs::read_dir(server.bench.folder.path().join("artifacts")).unwrap().collect();
+    assert_eq!(names.len(), 1, "nothing incomplete is left");
+
+    let points =
+        [block(0, 2), block(2, 2)].map(|bytes| PointsBlock::decode(&bytes).unwrap().into_points()).concat();
+    let cid = offsetdata_protocol::cid::parts(&file_cid(&artifact)).unwrap().1;
+    let mut finish = Finish {
+        attempt: 1,
+        sequence: 2,
+        head: last,
+        point_count: 4,
+        units: 20,
+        artifact_digest: Digest::of(&artifact).into(),
+        artifact_cid: cid.into(),
+        series_root: series_root(&points).unwrap().into(),
+        inputs_root: B256::repeat_byte(6),
+        result_values: B256::repeat_byte(7),
+        signature: Bytes::new(),
+    };
+    let message = messages::Settlement {
+        request: request.0,
+        attempt: 1,
+        sequence: 2,
+        head: last,
+        pointCount: 4,
+        units: U48::from(20),
+        artifactDigest: finish.artifact_digest,
+        artifactCid: finish.artifact_cid,
+        seriesRoot: finish.series_root,
+        inputsRoot: finish.inputs_root,
+        resultValues: finish.result_values,
+    };
+    finish.signature = sign(&server.bench.worker, &message, &server.bench.jobs.scheduler);
+    for _ in 0..2 {
+        let accepted: Accepted =
+            server.post(&path("finish"), &token, &json!(finish)).await.json().await.unwrap();
+        assert_eq!(accepted.sequence, 2);
+    }
+    assert_eq!(server.bench.jobs.find(request).await.unwrap().unwrap().state, "settling");
+
+    let mut conn = server.bench.jobs.pool.acquire().await.unwrap();
+    let queued = transactions::list_of_request(&mut conn, request).await.unwrap();
+    assert_eq!(
+        queued.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(),
+        ["commitAssigned", "commit", "settle"]
+    );
+    let call = training::commitAssignedCall::abi_decode(&queued[0].calldata).unwrap();
+    let assignment = messages::Assignment {
+        request: request.0,
+        attempt: 1,
+        worker: server.bench.worker.address(),
+        resumePoint: 0,
+        validUntil: call.assignment.validUntil,
+    };
+    let scheduler = &server.bench.jobs.scheduler;
+    crate::checks::signature::is_by(
+        scheduler.address(),
+        &assignment,
+        scheduler.domain(),
+        &call.assignmentSignature,
+    )
+    .unwrap();
+    assert_eq!(call.signature, first.signature);
+    let settle = training::settleCall::abi_decode(&queued[2].calldata).unwrap();
+    assert_eq!(
+        (settle.settlement.seriesRoot, settle.signature),
+        (finish.series_root, finish.signature.clone())
+    );
+    let kept = server.bench.jobs.blocks.get_raw(Digest::of(&first.points), MAX_POINTS_BYTES).await.unwrap();
+    assert_eq!(kept, first.points, "the points are stored before they land");
+
+    let listed: Value =
+        server.client.get(format!("{}/v1/jobs", server.base)).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&listed[0]["state"], &listed[0]["units"]), (&json!("settling"), &json!(20)));
+    let health = server.client.get(format!("{}/health", server.base)).send().await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn hellos_that_do_not_hold() {
+    let server = Server::start().await;
+    let now = unix_now();
+    let worker = &server.bench.worker;
+    async fn server_post(server: &Server, hello: Hello) -> Response {
+        server.post("/v1/workers", "", &json!(hello)).await
+    }
+    let check = |hello: Hello| server_post(&server, hello);
+    assert_eq!(
+        problem(check(server.hello(worker, "https://other.example", now)).await).await,
+        is(422, "badSignature")
+    );
+    assert_eq!(problem(check(server.hello(worker, AUDIENCE, now - 301)).await).await, is(401, "wrongTime"));
+    assert_eq!(problem(check(server.hello(worker, AUDIENCE, now + 400)).await).await, is(401, "wrongTime"));
+    let stranger = PrivateKeySigner::random();
+    assert_eq!(problem(check(server.hello(&stranger, AUDIENCE, now)).await).await, is(403, "notAllowed"));
+    let forged = Hello { worker: worker.address(), ..server.hello(&stranger, AUDIENCE, now) };
+    assert_eq!(problem(check(forged).await).await, is(422, "badSignature"));
+    let many = Hello { trainers: vec![TRAINER; 65], ..server.hello(worker, AUDIENCE, now) };
+    assert_eq!(problem(check(many).await).await, is(400, "malformed"));
+
+    let hello = server.hello(worker, &format!("{AUDIENCE}/"), now - 5);
+    assert_eq!(
+        check(hello.clone()).await.status(),
+        StatusCode::OK,
+        "a slash at the end is the same audience"
+    );
+    assert_eq!(problem(check(hello).await).await, is(401, "replayedHello"));
+    assert_eq!(problem(check(server.hello(worker, AUDIENCE, now - 6)).await).await, is(401, "replayedHello"));
+}
+
+#[tokio::test]
+async fn tokens_that_do_not_hold() {
+    let server = Server::start().await;
+    let old = server.session().await;
+    let new = server.session().await;
+    let claim = json!({ "waitSeconds": 0 });
+    for token in ["", "x", &"00".repeat(32), &old, &new.to_uppercase()] {
+        assert_eq!(problem(server.post("/v1/claim", token, &claim).await).await, is(401, "noSession"));
+    }
+    assert_eq!(server.post("/v1/claim", &new, &claim).await.status(), StatusCode::NO_CONTENT);
+    let mut conn = server.bench.jobs.pool.acquire().await.unwrap();
+    let row = sessions::find_session_of(&mut conn, server.bench.worker.address()).await.unwrap().unwrap();
+    assert_eq!(row.token_hash, B256::from(Digest::of(new.as_bytes())), "only its hash is kept");
+}
+
+#[tokio::test]
+async fn bodies_and_paths_that_are_none() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    let request = server.bench.queue(1).await;
+    server.claim(&token).await.unwrap();
+    let url = |path: &str| format!("{}{path}", server.base);
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        r#"{"waitSeconds":-1}"#,
+        r#"{"waitSeconds":0,"more":1}"#,
+        r#"{"waitSeconds":"1"}"#,
+    ] {
+        let call = server
+            .client
+            .post(url("/v1/claim"))
+            .bearer_auth(&token)
+            .header("content-type", "application/json");
+        assert_eq!(problem(call.body(body).send().await.unwrap()).await, is(400, "malformed"), "{body:?}");
+    }
+    let call = server.client.post(url("/v1/claim")).bearer_auth(&token).body(r#"{"waitSeconds":0}"#);
+    assert_eq!(problem(call.send().await.unwrap()).await, is(400, "malformed"), "no content type");
+    for id in ["1", "0x12", "..%2f..", &"f".repeat(64)] {
+        let beat = json!({ "attempt": 1, "phase": "training", "progressPpm": 0 });
+        let answer = problem(server.post(&format!("/v1/jobs/{id}/heartbeat"), &token, &beat).await).await;
+        assert_eq!(answer, is(400, "malformed"), "{id}");
+    }
+    let beat = |ppm: u64, phase: &str| json!({ "attempt": 1, "phase": phase, "progressPpm": ppm });
+    let path = format!("/v1/jobs/{request}/heartbeat");
+    assert_eq!(
+        problem(server.post(&path, &token, &beat(1_000_001, "training")).await).await,
+        is(400, "malformed")
+    );
+    assert_eq!(problem(server.post(&path, &token, &beat(0, "sleeping")).await).await, is(400, "malformed"));
+    let unknown = format!("/v1/jobs/{}/heartbeat", B256::repeat_byte(1));
+    assert_eq!(
+        problem(server.post(&unknown, &token, &beat(0, "training")).await).await,
+        is(404, "unknownJob")
+    );
+    assert_eq!(problem(server.client.get(url("/nothing")).send().await.unwrap()).await, is(404, "notFound"));
+    assert_eq!(
+        problem(server.client.get(url("/v1/claim")).send().await.unwrap()).await,
+        is(405, "methodNotAllowed")
+    );
+    assert_eq!(
+        problem(server.client.get(url("/v1/jobs?limit=x")).send().await.unwrap()).await,
+        is(400, "malformed")
+    );
+}
+
+#[tokio::test]
+async fn bodies_that_are_too_large() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    let request = server.bench.queue(1).await;
+    server.claim(&token).await.unwrap();
+    let long = json!({ "attempt": 1, "reason": "x".repeat(70_000), "retryable": true });
+    let fail = format!("/v1/jobs/{request}/fail");
+    assert_eq!(problem(server.post(&fail, &token, &long).await).await, is(413, "tooLarge"));
+    let long = json!({ "attempt": 1, "reason": "x".repeat(2001), "retryable": true });
+    assert_eq!(problem(server.post(&fail, &token, &long).await).await, is(400, "malformed"));
+
+    let commitments = format!("/v1/jobs/{request}/commitments");
+    let (mut upload, _) = server.bench.commitment(request, 1, 1, B256::ZERO, 0, 10);
+    upload.points = Bytes::from(vec![0; MAX_POINTS_BYTES + 1]);
+    assert_eq!(problem(server.post(&commitments, &token, &json!(upload)).await).await, is(413, "tooLarge"));
+    upload.points = Bytes::from(vec![0; MAX_POINTS_BYTES + 100_000]);
+    assert_eq!(problem(server.post(&commitments, &token, &json!(upload)).await).await, is(413, "tooLarge"));
+
+    // Only announced: the relayer answers before it reads.
+    let mut socket = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "PUT /v1/jobs/{request}/artifact?attempt=1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+        MAX_ARTIFACT_BYTES + 1
+    );
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 413");
+    assert_eq!(problem(server.put(request, 1, &token, Vec::new()).await).await, is(400, "malformed"));
+    assert_eq!(problem(server.put(request, 2, &token, vec![1]).await).await, is(409, "staleAttempt"));
+}
+
+#[tokio::test]
+async fn signed_work_that_does_not_follow() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    let request = server.bench.queue(1).await;
+    server.claim(&token).await.unwrap();
+    let path = format!("/v1/jobs/{request}/commitments");
+    let send = |upload| {
+        let (server, path, token) = (&server, &path, &token);
+        async move { problem(server.post(path, token, &json!(upload)).await).await }
+    };
+    let bench = &server.bench;
+    assert_eq!(send(bench.commitment(request, 2, 1, B256::ZERO, 0, 1).0).await, is(409, "staleAttempt"));
+    assert_eq!(send(bench.commitment(request, 1, 2, B256::ZERO, 0, 1).0).await, is(409, "wrongSequence"));
+    assert_eq!(
+        send(bench.commitment(request, 1, 1, B256::repeat_byte(1), 0, 1).0).await,
+        is(409, "wrongHead")
+    );
+    assert_eq!(send(bench.commitment(request, 1, 1, B256::ZERO, 5, 1).0).await, is(409, "wrongPoint"));
+    assert_eq!(send(bench.commitment(request, 1, 1, B256::ZERO, 0, 1001).0).await, is(422, "unitsOverLimit"));
+    let (mut foreign, _) = bench.commitment(request, 1, 1, B256::ZERO, 0, 1);
+    foreign.signature = bench.commitment(bench.request(2), 1, 1, B256::ZERO, 0, 1).0.signature;
+    assert_eq!(send(foreign).await, is(422, "badSignature"), "signed for another request");
+    let (mut wide, _) = bench.commitment(request, 1, 1, B256::ZERO, 0, 1);
+    wide.units = 1 << 48;
+    assert_eq!(send(wide).await, is(400, "malformed"));
+
+    let (first, _) = bench.commitment(request, 1, 1, B256::ZERO, 0, 1);
+    assert_eq!(server.post(&path, &token, &json!(first)).await.status(), StatusCode::OK);
+    let (other, _) = bench.commitment(request, 1, 1, B256::ZERO, 0, 2);
+    assert_eq!(send(other).await, is(409, "wrongSequence"), "another one with a sequence that was accepted");
+    let mut conn = bench.jobs.pool.acquire().await.unwrap();
+    assert_eq!(transactions::list_of_request(&mut conn, request).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_worker_is_followed_by_another_attempt_and_its_work_is_stale() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    let request = server.bench.queue(1).await;
+    server.claim(&token).await.unwrap();
+    let (first, head) = server.bench.commitment(request, 1, 1, B256::ZERO, 0, 10);
+    let path = format!("/v1/jobs/{request}/commitments");
+    assert_eq!(server.post(&path, &token, &json!(first)).await.status(), StatusCode::OK);
+    let later = unix_now() + 31;
+    assert_eq!(server.bench.jobs.reap(later).await.unwrap(), 1);
+    let (second, _) = server.bench.commitment(request, 1, 2, head, 2, 20);
+    assert_eq!(problem(server.post(&path, &token, &json!(second)).await).await, is(409, "staleAttempt"));
+
+    let offer = server.claim(&token).await.unwrap();
+    assert_eq!((offer.attempt, offer.sequence, offer.head, offer.resume_point), (2, 1, head, 0));
+    assert_eq!(problem(server.post(&path, &token, &json!(second)).await).await, is(409, "staleAttempt"));
+    let (again, _) = server.bench.commitment(request, 2, 2, head, 0, 5);
+    assert_eq!(server.post(&path, &token, &json!(again)).await.status(), StatusCode::OK);
+    let mut conn = server.bench.jobs.pool.acquire().await.unwrap();
+    let queued = transactions::list_of_request(&mut conn, request).await.unwrap();
+    assert_eq!(
+        queued.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(),
+        ["commitAssigned", "commitAssigned"]
+    );
+    assert_eq!(work::list_commitments(&mut conn, request, 2).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn failures_are_tried_again_until_the_last_attempt_and_then_closed() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    let request = server.bench.queue(1).await;
+    let path = format!("/v1/jobs/{request}/fail");
+    for attempt in 1..=5u8 {
+        assert_eq!(server.claim(&token).await.unwrap().attempt, attempt);
+        let failure = json!({ "attempt": attempt, "reason": "no memory", "retryable": true });
+        for _ in 0..2 {
+            assert_eq!(
+                server.post(&path, &token, &failure).await.status(),
+                StatusCode::OK,
+                "repeated, the same"
+            );
+        }
+    }
+    assert_eq!(server.claim(&token).await, None);
+    let job = server.bench.jobs.find(request).await.unwrap().unwrap();
+    assert_eq!((job.state.as_str(), job.attempt), ("failed", 5));
+    let mut conn = server.bench.jobs.pool.acquire().await.unwrap();
+    let queued = transactions::list_of_request(&mut conn, request).await.unwrap();
+    let call = training::closeCall::abi_decode(&queued[0].calldata).unwrap();
+    assert_eq!(call.closure.sequence, 0);
+    let closure =
+        messages::Closure { request: request.0, sequence: 0, reasonDigest: Digest::of(b"no memory").into() };
+    let scheduler = &server.bench.jobs.scheduler;
+    crate::checks::signature::is_by(scheduler.address(), &closure, scheduler.domain(), &call.signature)
+        .unwrap();
+    let reason = server.bench.jobs.blocks.get_raw(Digest::of(b"no memory"), 100).await.unwrap();
+    assert_eq!(reason, b"no memory");
+    let terms = Terms::decode(&job.escrow, &job.details).unwrap();
+    assert_eq!(call.escrow, terms.escrow);
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_serve_the_trainer_gets_nothing() {
+    let server = Server::start().await;
+    let issued_at = server.last_hello.fetch_add(1, Ordering::SeqCst);
+    let hello =
+        Hello { trainers: vec![B256::ZERO], ..server.hello(&server.bench.worker, AUDIENCE, issued_at) };
+    let welcome: Welcome = server.post("/v1/workers", "", &json!(hello)).await.json().await.unwrap();
+    server.bench.queue(1).await;
+    assert_eq!(server.claim(&welcome.token).await, None);
+    let foreign =
+        crate::jobs::Claimant { worker: Address::repeat_byte(5), trainers: vec![TRAINER], is_listed: false };
+    assert_eq!(
+        server.bench.jobs.claim(&foreign, unix_now()).await.unwrap(),
+        None,
+        "of no base, and not listed"
+    );
+}

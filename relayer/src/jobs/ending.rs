@@ -1,0 +1,83 @@
+//! How jobs go back to the queue or end without a result: the reason is kept as a block, the scheduler signs the closure,
+//! the transaction is queued with the state. It does not wait for it to land.
+
+use offsetdata_protocol::cid::RAW;
+use offsetdata_store::Tx;
+use offsetdata_store::relay::jobs::JobRow;
+
+use super::state::{Event, JobState};
+use super::{Jobs, RelayerError, advance, close_key, state_of};
+use crate::landing::{Terms, reason_digest};
+use crate::transactions::Kind;
+
+/// Longest reason that is kept, in characters.
+const MAX_REASON: usize = 2000;
+
+impl Jobs {
+    /// Makes the text of a reason readable for whoever finds its digest on the chain.
+    pub(super) async fn keep_reason(&self, reason: &str) -> Result<String, RelayerError> {
+        let reason: String = reason.chars().filter(|c| *c != '\0').take(MAX_REASON).collect();
+        self.blocks.put(RAW, reason.as_bytes()).await?;
+        Ok(reason)
+    }
+
+    /// Another attempt, or the end after too many.
+    pub(super) async fn try_again(
+        &self,
+        tx: &mut Tx,
+        job: &mut JobRow,
+        reason: String,
+        now: u64,
+    ) -> Result<JobState, RelayerError> {
+        if job.attempt >= self.settings.max_attempts {
+            return self.end(tx, job, Event::GaveUp, reason, now).await;
+        }
+        job.reason = Some(reason);
+        let state = advance(tx, job, Event::Lost, now).await?;
+        Ok(state)
+    }
+
+    /// Ends a job and queues its closure. `reason` was kept by [`Jobs::keep_reason`].
+    pub(super) async fn end(
+        &self,
+        tx: &mut Tx,
+        job: &mut JobRow,
+        event: Event,
+        reason: String,
+        now: u64,
+    ) -> Result<JobState, RelayerError> {
+        let digest = reason_digest(&reason);
+        job.reason = Some(reason);
+        let state = advance(tx, job, event, now).await?;
+        let terms = Terms::decode(&job.escrow, &job.details)?;
+        // Commitments that were accepted land first. Should one of them be dropped, the closure is signed again.
+        let (closure, signature) = self.scheduler.close(job.request, job.sequence, digest)?;
+        let calldata = terms.close_call(closure, signature);
+        self.want(tx, Kind::Close, close_key(job.request), job.request, &terms, calldata, now).await?;
+        self.wanted.notify_one();
+        Ok(state)
+    }
+
+    /// Stops a job whose user asked for it: at once where no worker has it, otherwise the worker is told.
+    pub(super) async fn cancel(
+        &self,
+        tx: &mut Tx,
+        job: &mut JobRow,
+        reason: String,
+        now: u64,
+    ) -> Result<(), RelayerError> {
+        let next = state_of(job)?.next(Event::CancelRequested);
+        match next {
+            Ok(JobState::Cancelled) => {
+                self.end(tx, job, Event::CancelRequested, reason, now).await?;
+            }
+            Ok(_) => {
+                job.reason = Some(reason);
+                advance(tx, job, Event::CancelRequested, now).await?;
+            }
+            // Being told already, or the result was quicker.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}

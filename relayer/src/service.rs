@@ -1,0 +1,290 @@
+//! The running relayer: the pre-flight, the loops and the server. What they do stands elsewhere.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::signers::local::PrivateKeySigner;
+use offsetdata_content::Blocks;
+use offsetdata_protocol::deployments::Deployment;
+use offsetdata_protocol::messages::relay_domain;
+use offsetdata_store::{Pool, connect, migrate};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::RelayerError;
+use crate::chain::Chain;
+use crate::config::Config;
+use crate::http::{self, Api, unix_now};
+use crate::jobs::Jobs;
+use crate::scheduler::Scheduler;
+use crate::transactions::{Reconciler, TransactionSettings};
+
+/// Between two tries where something failed or another process holds the signer.
+const RETRY: Duration = Duration::from_secs(1);
+/// So long open calls may go on after the shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+const MIGRATION_TRIES: u32 = 5;
+
+/// A relayer that is bound to its address and does not serve yet.
+#[derive(Debug)]
+pub struct Relayer {
+    listener: TcpListener,
+    address: SocketAddr,
+    api: Api,
+    chain: Chain,
+    signer: PrivateKeySigner,
+    settings: TransactionSettings,
+    poll: Duration,
+}
+
+/// Connects, checks and serves until `shutdown`.
+///
+/// # Errors
+/// What the pre-flight finds; a socket that can't be bound.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), RelayerError> {
+    Relayer::bind(config).await?.serve(shutdown).await
+}
+
+impl Relayer {
+    /// Connects to database, chain and blocks, checks that they belong together, and binds the address.
+    ///
+    /// # Errors
+    /// Each says which setting is wrong and what was expected.
+    pub async fn bind(config: Config) -> Result<Self, RelayerError> {
+        let scheduler = config.keys.scheduler()?;
+        let signer = config.keys.signer()?;
+        let deployment = read_deployment(&config)?;
+        let chain = Chain::new(config.rpc_url.reveal())?;
+        preflight(&chain, &deployment, &signer).await?;
+        let pool = open_database(config.database_url.reveal()).await?;
+        let mut blocks = Blocks::directory(&config.blocks)?;
+        for gateway in &config.gateway {
+            blocks = blocks.with_gateway(gateway)?;
+        }
+        http::artifact::prepare(&config.artifacts)?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| RelayerError::Io { what: format!("listen on {}", config.listen), source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| RelayerError::Io { what: "the listen address".to_owned(), source })?;
+        let coordinator = deployment.training_coordinator;
+        let public_url = config.public_url.unwrap_or_else(|| format!("http://{address}"));
+        let jobs = Jobs {
+            pool,
+            blocks,
+            scheduler: Scheduler::new(scheduler, deployment.chain_id, coordinator),
+            coordinator,
+            sender: signer.address(),
+            settings: config.jobs,
+            confirmations: config.transactions.confirmations,
+            queued: Arc::new(Notify::new()),
+            wanted: Arc::new(Notify::new()),
+        };
+        let api = Api {
+            jobs,
+            chain_id: deployment.chain_id,
+            relay_domain: relay_domain(deployment.chain_id, coordinator),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            allowed: config.allow_worker,
+            artifacts: config.artifacts,
+        };
+        let poll = Duration::from_millis(config.poll_milliseconds);
+        Ok(Self { listener, address, api, chain, signer, settings: config.transactions, poll })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then gives the signer back.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RelayerError> {
+        let stop = CancellationToken::new();
+        let _stops_with_us = stop.clone().drop_guard();
+        tracing::info!(
+            address = %self.address,
+            url = self.api.public_url,
+            scheduler = %self.api.jobs.scheduler.address(),
+            signer = %self.signer.address(),
+            "relayer"
+        );
+        let jobs = tokio::spawn(follow_jobs(self.api.jobs.clone(), self.poll, stop.clone()));
+        let sender = Sender {
+            jobs: self.api.jobs.clone(),
+            chain: self.chain,
+            signer: self.signer,
+            settings: self.settings,
+            poll: self.poll,
+        };
+        let transactions = tokio::spawn(sender.run(stop.clone()));
+        let closing = stop.clone();
+        let server = axum::serve(self.listener, http::router(self.api))
+            .with_graceful_shutdown(async move { closing.cancelled().await });
+        let mut server = tokio::spawn(server.into_future());
+        let early = tokio::select! {
+            () = shutdown => None,
+            ended = &mut server => Some(ended),
+        };
+        stop.cancel();
+        let ended = match early {
+            Some(ended) => Some(ended),
+            // Claims that wait are cut off: workers ask again.
+            None => tokio::time::timeout(GRACE, &mut server).await.ok(),
+        };
+        server.abort();
+        for task in [jobs, transactions] {
+            if tokio::time::timeout(GRACE, task).await.is_err() {
+                tracing::warn!("a loop did not end in time; what it was doing goes on after the next start");
+            }
+        }
+        match ended {
+            Some(Ok(Err(source))) => Err(RelayerError::Io { what: "serve".to_owned(), source }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read_deployment(config: &Config) -> Result<Deployment, RelayerError> {
+    let wrong = |reason: String| RelayerError::Setting { setting: "--deployment", reason };
+    let path = config.deployment.display();
+    let text =
+        std::fs::read_to_string(&config.deployment).map_err(|error| wrong(format!("{path}: {error}")))?;
+    Deployment::parse(&text).map_err(|error| wrong(format!("{path}: {error}")))
+}
+
+async fn preflight(
+    chain: &Chain,
+    deployment: &Deployment,
+    signer: &PrivateKeySigner,
+) -> Result<(), RelayerError> {
+    let actual = chain.chain_id().await?;
+    if actual != deployment.chain_id {
+        return Err(RelayerError::WrongChain { expected: deployment.chain_id, actual });
+    }
+    let address = deployment.training_coordinator;
+    if !chain.has_code(address).await? {
+        return Err(RelayerError::NoCode { what: "TrainingCoordinator", address });
+    }
+    if chain.balance(signer.address()).await?.is_zero() {
+        tracing::warn!(signer = %signer.address(), "the signer has nothing to pay gas with: nothing will land");
+    }
+    Ok(())
+}
+
+/// The indexer may bring the schema up to date at the same moment.
+async fn open_database(url: &str) -> Result<Pool, RelayerError> {
+    let pool = connect(url).await?;
+    let mut tries = 1;
+    loop {
+        match migrate(&pool).await {
+            Ok(()) => return Ok(pool),
+            Err(error) if tries >= MIGRATION_TRIES => return Err(error.into()),
+            Err(error) => {
+                tracing::info!(%error, "the schema is brought up to date by someone else; looking again")
+            }
+        }
+        tries += 1;
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn follow_jobs(jobs: Jobs, poll: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = jobs.round(unix_now()).await {
+            tracing::warn!(%error, "jobs: trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(poll) => {}
+        }
+    }
+}
+
+/// The loop of one signer.
+struct Sender {
+    jobs: Jobs,
+    chain: Chain,
+    signer: PrivateKeySigner,
+    settings: TransactionSettings,
+    poll: Duration,
+}
+
+impl Sender {
+    async fn run(self, stop: CancellationToken) {
+        let holder = holder();
+        let mut reconciler: Option<Reconciler> = None;
+        let mut said = false;
+        while !stop.is_cancelled() {
+            let pause = match self.round(&mut reconciler, &holder, &mut said).await {
+                Ok(true) => self.poll,
+                Ok(false) => RETRY,
+                Err(error) => {
+                    tracing::warn!(%error, "transactions: trying again");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.jobs.wanted.notified(), if pause == self.poll => {}
+            }
+        }
+        if let Some(reconciler) = reconciler
+            && let Err(error) = reconciler.release(unix_now()).await
+        {
+            tracing::warn!(%error, "the signer could not be given back; its lease ends by itself");
+        }
+    }
+
+    async fn round(
+        &self,
+        reconciler: &mut Option<Reconciler>,
+        holder: &str,
+        said: &mut bool,
+    ) -> Result<bool, RelayerError> {
+        if reconciler.is_none() {
+            *reconciler = Reconciler::acquire(
+                self.jobs.pool.clone(),
+                self.chain.clone(),
+                self.signer.clone(),
+                self.jobs.scheduler.clone(),
+                self.settings,
+                holder,
+                unix_now(),
+            )
+            .await?;
+        }
+        let Some(current) = reconciler else {
+            if !*said {
+                tracing::info!("another process holds the signer, or did until a moment ago; waiting for it");
+                *said = true;
+            }
+            return Ok(false);
+        };
+        *said = false;
+        match current.round(unix_now()).await {
+            Ok(_) => Ok(true),
+            Err(RelayerError::Fenced) => {
+                *reconciler = None;
+                Err(RelayerError::Fenced)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Names this process. Random, so that a restart is not taken for the process before it.
+fn holder() -> String {
+    let mut bytes = [0u8; 8];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => alloy::hex::encode(bytes),
+        Err(_) => format!("process {}", std::process::id()),
+    }
+}

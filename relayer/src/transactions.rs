@@ -1,0 +1,19 @@
+//! Transactions: queued with the rows that cause them, signed, sent, replaced and followed until they are on the chain
+//! for good or can't be. It does not know why one is wanted.
+
+mod fees;
+mod followed;
+mod reconciler;
+mod settings;
+mod signing;
+mod state;
+
+#[cfg(test)]
+mod anvil;
+#[cfg(test)]
+mod tests;
+
+pub use fees::Fees;
+pub use reconciler::{Reconciler, Report};
+pub use settings::TransactionSettings;
+pub use state::{Kind, TransactionState};
