@@ -1,1 +1,21 @@
-//! offsetdata-indexer
+//! Chain → database → GraphQL. The only writer of the chain tables. It holds no key and sends no transaction.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod api;
+pub mod config;
+pub mod decode;
+pub mod follow;
+pub mod points;
+pub mod preflight;
+pub mod range;
+pub mod reorg;
+pub mod rpc;
+pub mod service;
+pub mod status;
+
+mod error;
+
+pub use config::Config;
+pub use error::IndexerError;
+pub use service::run;

@@ -7,7 +7,6 @@
 create table blocks (
     number      INTEGER NOT NULL PRIMARY KEY,
     hash        BLOB   NOT NULL,
-    parent_hash BLOB,              -- null where the block was only seen through its logs
     timestamp   BIGINT NOT NULL,
     eventful    BIGINT NOT NULL    -- 1 where a row of it is kept; others leave once they are too deep for a reorg
 );

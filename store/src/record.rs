@@ -99,6 +99,10 @@ pub async fn select<R: Record>(conn: &mut Conn, rest: &str, values: &[Value]) ->
 ///
 /// # Errors
 /// As [`select`].
-pub async fn find<R: Record>(conn: &mut Conn, column: &str, value: &impl Column) -> Result<Option<R>, StoreError> {
+pub async fn find<R: Record>(
+    conn: &mut Conn,
+    column: &str,
+    value: &impl Column,
+) -> Result<Option<R>, StoreError> {
     Ok(select(conn, &format!("{column} = $1 limit 1"), &[value.value()]).await?.pop())
 }

@@ -13,8 +13,6 @@ record! {
         number: Count,
         /// Hash.
         hash: B256,
-        /// Hash of the block before, where the header was read.
-        parent_hash: Option<B256>,
         /// Unix seconds.
         timestamp: Count,
         /// Whether a row of this block is kept.
@@ -114,6 +112,9 @@ pub async fn list_blocks(conn: &mut Conn, from: u64, limit: u32) -> Result<Vec<B
 /// # Errors
 /// A database that can't be written.
 pub async fn prune_blocks(conn: &mut Conn, below: u64) -> Result<(), StoreError> {
-    sqlx::query("delete from blocks where number < $1 and eventful = 0").put(&Count(below)).execute(conn).await?;
+    sqlx::query("delete from blocks where number < $1 and eventful = 0")
+        .put(&Count(below))
+        .execute(conn)
+        .await?;
     Ok(())
 }

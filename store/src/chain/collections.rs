@@ -160,7 +160,10 @@ record! {
 ///
 /// # Errors
 /// A database that can't be read.
-pub async fn find_collection(conn: &mut Conn, id: CollectionId) -> Result<Option<CollectionState>, StoreError> {
+pub async fn find_collection(
+    conn: &mut Conn,
+    id: CollectionId,
+) -> Result<Option<CollectionState>, StoreError> {
     find(conn, "id", &id).await
 }
 

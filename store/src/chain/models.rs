@@ -279,7 +279,11 @@ pub async fn find_base(conn: &mut Conn, id: BaseId) -> Result<Option<BaseState>,
 }
 
 /// Bases, of one developer where it is named.
-pub async fn list_bases(conn: &mut Conn, developer: Option<Address>, page: Page) -> Result<Vec<BaseState>, StoreError> {
+pub async fn list_bases(
+    conn: &mut Conn,
+    developer: Option<Address>,
+    page: Page,
+) -> Result<Vec<BaseState>, StoreError> {
     let equal: Vec<_> = developer.map(|account| ("developer", account.value())).into_iter().collect();
     list(conn, &equal, page).await
 }
@@ -295,7 +299,11 @@ pub async fn list_workers(conn: &mut Conn, base: BaseId, page: Page) -> Result<V
 }
 
 /// Whether this worker key works for the base of the model now.
-pub async fn is_worker_of_model(conn: &mut Conn, model: ModelId, worker: Address) -> Result<bool, StoreError> {
+pub async fn is_worker_of_model(
+    conn: &mut Conn,
+    model: ModelId,
+    worker: Address,
+) -> Result<bool, StoreError> {
     let found: Vec<WorkerState> = select(
         conn,
         "worker = $2 and base = (select m.base from models m where m.id = $1) limit 1",
@@ -306,7 +314,11 @@ pub async fn is_worker_of_model(conn: &mut Conn, model: ModelId, worker: Address
 }
 
 /// Whether this worker key works for any base of whose methods this key is the scheduler.
-pub async fn is_worker_of_scheduler(conn: &mut Conn, scheduler: Address, worker: Address) -> Result<bool, StoreError> {
+pub async fn is_worker_of_scheduler(
+    conn: &mut Conn,
+    scheduler: Address,
+    worker: Address,
+) -> Result<bool, StoreError> {
     let found: Vec<WorkerState> = select(
         conn,
         "worker = $2 and base in (select m.base from method_states m where m.scheduler = $1) limit 1",

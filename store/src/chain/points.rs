@@ -102,7 +102,11 @@ pub struct PointsToFetch {
 ///
 /// # Errors
 /// A database that can't be read; so everywhere below.
-pub async fn list_due_fetches(conn: &mut Conn, now: u64, limit: u32) -> Result<Vec<PointsToFetch>, StoreError> {
+pub async fn list_due_fetches(
+    conn: &mut Conn,
+    now: u64,
+    limit: u32,
+) -> Result<Vec<PointsToFetch>, StoreError> {
     let fetches: Vec<PointsFetchRow> = select(
         conn,
         "status in (0, 2) and next_try_at <= $1 order by status, next_try_at, position limit $2",
@@ -111,7 +115,9 @@ pub async fn list_due_fetches(conn: &mut Conn, now: u64, limit: u32) -> Result<V
     .await?;
     let mut due = Vec::with_capacity(fetches.len());
     for fetch in fetches {
-        let Some(commitment) = find::<CommitmentRow>(conn, "position", &fetch.position).await? else { continue };
+        let Some(commitment) = find::<CommitmentRow>(conn, "position", &fetch.position).await? else {
+            continue;
+        };
         let points_before = points_before(conn, &commitment).await?;
         due.push(PointsToFetch { fetch, commitment, points_before });
     }
@@ -216,10 +222,11 @@ pub async fn list_points(
 
 /// The names of the metrics of a request.
 pub async fn list_keys(conn: &mut Conn, request: RequestId) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query("select distinct key from metric_points where request = $1 order by key limit 1000")
-        .put(&request)
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query("select distinct key from metric_points where request = $1 order by key limit 1000")
+            .put(&request)
+            .fetch_all(conn)
+            .await?;
     rows.iter().map(|row| Ok(row.try_get("key")?)).collect()
 }
 
@@ -243,4 +250,3 @@ pub fn fetch_of(commitment: &CommitmentRow) -> PointsFetchRow {
         next_try_at: Count(0),
     }
 }
-

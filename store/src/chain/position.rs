@@ -2,8 +2,8 @@
 
 use sqlx::any::AnyRow;
 
-use crate::codec::{Column, Value};
 use crate::StoreError;
+use crate::codec::{Column, Value};
 
 const LOG_BITS: u32 = 20;
 
@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn parts_come_back() {
-        for (block, log) in [(0, 0), (1, 0), (0, (1 << 20) - 1), ((1 << 43) - 1, (1 << 20) - 1), (23_456_789, 412)] {
+        for (block, log) in
+            [(0, 0), (1, 0), (0, (1 << 20) - 1), ((1 << 43) - 1, (1 << 20) - 1), (23_456_789, 412)]
+        {
             let position = Position::new(block, log).unwrap();
             assert_eq!((position.block(), position.log_index()), (block, log));
             assert!(position <= Position::end_of(block) && position > Position::START);
@@ -87,7 +89,11 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit() {
-        assert!(matches!(Position::new(1 << 43, 0), Err(StoreError::Position { block, .. }) if block == 1 << 43));
-        assert!(matches!(Position::new(0, 1 << 20), Err(StoreError::Position { log_index, .. }) if log_index == 1 << 20));
+        assert!(
+            matches!(Position::new(1 << 43, 0), Err(StoreError::Position { block, .. }) if block == 1 << 43)
+        );
+        assert!(
+            matches!(Position::new(0, 1 << 20), Err(StoreError::Position { log_index, .. }) if log_index == 1 << 20)
+        );
     }
 }

@@ -260,7 +260,8 @@ pub async fn list_requests_of_collection(
     page: Page,
 ) -> Result<Vec<RequestRow>, StoreError> {
     let (beyond, direction) = if page.newest_first { ("<", " desc") } else { (">", "") };
-    let after = page.after.unwrap_or(if page.newest_first { Position::end_of(u64::MAX) } else { Position::START });
+    let after =
+        page.after.unwrap_or(if page.newest_first { Position::end_of(u64::MAX) } else { Position::START });
     let rest = format!(
         "position in (select i.position from request_inputs i where i.collection = $1 and i.position {beyond} $2)
          order by position{direction} limit $3"

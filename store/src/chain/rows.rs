@@ -9,8 +9,8 @@ use crate::{Conn, StoreError};
 use super::Position;
 use super::access::OfferRow;
 use super::collections::{
-    CollectionAppendRow, CollectionFlagRow, CollectionKeyRow, CollectionRow, MetadataRevisionRow, PublisherTransferRow,
-    RetirementRow,
+    CollectionAppendRow, CollectionFlagRow, CollectionKeyRow, CollectionRow, MetadataRevisionRow,
+    PublisherTransferRow, RetirementRow,
 };
 use super::models::{
     BaseRow, MethodRow, ModelAccessRow, ModelRow, ModelTransferRow, ModelVisibilityRow, ProjectRow, WorkerRow,
@@ -18,8 +18,8 @@ use super::models::{
 use super::points::{PointRow, PointsFetchRow};
 use super::requests::{RequestInputRow, RequestedRow};
 use super::training::{
-    AttemptRow, CancellationRow, ClosingRow, CommitmentRow, DataPaymentRow, DataReleaseRow, UnitCollectionRow,
-    VersionRow,
+    AttemptRow, CancellationRow, ClosingRow, CommitmentRow, DataPaymentRow, DataReleaseRow,
+    UnitCollectionRow, VersionRow,
 };
 
 macro_rules! chain_rows {

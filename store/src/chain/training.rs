@@ -213,7 +213,11 @@ pub async fn list_data_payments(
 }
 
 /// The versions of a model.
-pub async fn list_versions(conn: &mut Conn, model: ModelId, page: Page) -> Result<Vec<VersionRow>, StoreError> {
+pub async fn list_versions(
+    conn: &mut Conn,
+    model: ModelId,
+    page: Page,
+) -> Result<Vec<VersionRow>, StoreError> {
     list(conn, &[("model", model.value())], page).await
 }
 

@@ -1,0 +1,145 @@
+//! The roots of a query, and the limits of all of them.
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, EmptyMutation, EmptySubscription, Error, Object, Result, Schema};
+use offsetdata_store::chain::{blocks, collections, models, requests};
+
+use super::block::Block;
+use super::collection::Collection;
+use super::model::{Base, Model, Project};
+use super::page::{Paging, Place, cost};
+use super::request::TrainingRequest;
+use super::scalars::{Account, Bytes32};
+use super::snapshot::{conn, internal};
+
+/// Deepest nesting of a query: model → requests → edges → node → points → edges → node → a field, and some more.
+const MAX_DEPTH: usize = 14;
+/// Greatest cost of a query: about ten full pages of a list within a list of pages of 200 would be far over it.
+const MAX_COMPLEXITY: usize = 25_000;
+
+/// What can be asked.
+pub type ApiSchema = Schema<Query, EmptyMutation, EmptySubscription>;
+
+/// The schema with its limits.
+pub fn schema() -> ApiSchema {
+    Schema::build(Query, EmptyMutation, EmptySubscription)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_recursive_depth(24)
+        .limit_directives(8)
+        .finish()
+}
+
+/// Root of all queries.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// The block that this answer is about.
+    async fn block(&self, ctx: &Context<'_>) -> Result<Block> {
+        let cursor = blocks::head(&mut *conn(ctx).await?).await.map_err(internal)?;
+        cursor.map(Block).ok_or_else(|| Error::new("nothing is indexed yet"))
+    }
+
+    async fn collection(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<Collection>> {
+        let row =
+            collections::find_collection(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?;
+        Ok(row.map(Collection))
+    }
+
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn collections(
+        &self,
+        ctx: &Context<'_>,
+        registrant: Option<Account>,
+        first: Option<i32>,
+        after: Option<String>,
+        #[graphql(default = true)] newest_first: bool,
+    ) -> Result<Connection<Place, Collection>> {
+        let paging = Paging::new(first, after)?;
+        let page = paging.page(newest_first);
+        let rows = collections::list_collections(&mut *conn(ctx).await?, registrant.map(|a| a.0), page).await;
+        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Collection(row))))
+    }
+
+    async fn base(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<Base>> {
+        Ok(models::find_base(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?.map(Base))
+    }
+
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn bases(
+        &self,
+        ctx: &Context<'_>,
+        developer: Option<Account>,
+        first: Option<i32>,
+        after: Option<String>,
+        #[graphql(default = true)] newest_first: bool,
+    ) -> Result<Connection<Place, Base>> {
+        let paging = Paging::new(first, after)?;
+        let page = paging.page(newest_first);
+        let rows = models::list_bases(&mut *conn(ctx).await?, developer.map(|a| a.0), page).await;
+        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Base(row))))
+    }
+
+    async fn project(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<Project>> {
+        Ok(models::find_project(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?.map(Project))
+    }
+
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn projects(
+        &self,
+        ctx: &Context<'_>,
+        owner: Option<Account>,
+        first: Option<i32>,
+        after: Option<String>,
+        #[graphql(default = true)] newest_first: bool,
+    ) -> Result<Connection<Place, Project>> {
+        let paging = Paging::new(first, after)?;
+        let page = paging.page(newest_first);
+        let rows = models::list_projects(&mut *conn(ctx).await?, owner.map(|a| a.0), page).await;
+        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Project(row))))
+    }
+
+    async fn model(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<Model>> {
+        Ok(models::find_model(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?.map(Model))
+    }
+
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn models(
+        &self,
+        ctx: &Context<'_>,
+        base: Option<Bytes32>,
+        project: Option<Bytes32>,
+        first: Option<i32>,
+        after: Option<String>,
+        #[graphql(default = true)] newest_first: bool,
+    ) -> Result<Connection<Place, Model>> {
+        let paging = Paging::new(first, after)?;
+        let (base, project) = (base.map(|id| id.0.into()), project.map(|id| id.0.into()));
+        let rows =
+            models::list_models(&mut *conn(ctx).await?, base, project, paging.page(newest_first)).await;
+        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Model(row))))
+    }
+
+    async fn training_request(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<TrainingRequest>> {
+        let row = requests::find_request(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?;
+        Ok(row.map(TrainingRequest))
+    }
+
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn training_requests(
+        &self,
+        ctx: &Context<'_>,
+        model: Option<Bytes32>,
+        user: Option<Account>,
+        first: Option<i32>,
+        after: Option<String>,
+        #[graphql(default = true)] newest_first: bool,
+    ) -> Result<Connection<Place, TrainingRequest>> {
+        let paging = Paging::new(first, after)?;
+        let (model, user) = (model.map(|id| id.0.into()), user.map(|account| account.0));
+        let rows =
+            requests::list_requests(&mut *conn(ctx).await?, model, user, paging.page(newest_first)).await;
+        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), TrainingRequest(row))))
+    }
+}

@@ -1,0 +1,67 @@
+//! Settings of the indexer, from the command line and the environment. It holds no key.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use offsetdata_protocol::deployments::Deployment;
+
+use crate::error::IndexerError;
+
+/// Follows the chain into a database and answers questions about it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// HTTP endpoint of an Ethereum node.
+    #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545", hide_env_values = true)]
+    pub rpc_url: String,
+    /// Database, as sqlite:PATH.
+    #[arg(
+        long,
+        env = "OFFSETDATA_DATABASE_URL",
+        default_value = "sqlite:offsetdata.db",
+        hide_env_values = true
+    )]
+    pub database_url: String,
+    /// Deployment file: addresses and start block, as in protocol/deployments.
+    #[arg(long, env = "OFFSETDATA_DEPLOYMENT")]
+    pub deployment: PathBuf,
+    /// Folder of the block store, where the points of commitments are read.
+    #[arg(long, env = "OFFSETDATA_BLOCKS", default_value = "blocks")]
+    pub blocks: PathBuf,
+    /// Where the API listens.
+    #[arg(long, env = "OFFSETDATA_INDEXER_LISTEN", default_value = "127.0.0.1:8550")]
+    pub listen: SocketAddr,
+    /// Blocks that a reorg may take back.
+    #[arg(long, env = "OFFSETDATA_REORG_DEPTH", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub reorg_depth: u64,
+    /// Milliseconds between two looks at the chain.
+    #[arg(long, env = "OFFSETDATA_POLL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub poll_ms: u64,
+    /// Seconds that one call of the node may take.
+    #[arg(long, env = "OFFSETDATA_RPC_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub rpc_timeout: u64,
+    /// Blocks behind the chain at which /health turns bad.
+    #[arg(long, env = "OFFSETDATA_MAX_LAG", default_value_t = 20)]
+    pub max_lag: u64,
+}
+
+impl Config {
+    /// Reads the deployment file.
+    ///
+    /// # Errors
+    /// A file that can't be read or is of another form.
+    pub fn read_deployment(&self) -> Result<Deployment, IndexerError> {
+        let refused = |reason: String| IndexerError::Setting { setting: "--deployment", reason };
+        let text = std::fs::read_to_string(&self.deployment)
+            .map_err(|error| refused(format!("{}: {error}", self.deployment.display())))?;
+        Deployment::parse(&text).map_err(|error| refused(format!("{}: {error}", self.deployment.display())))
+    }
+
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.rpc_timeout)
+    }
+}

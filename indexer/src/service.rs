@@ -1,0 +1,145 @@
+//! Runs the indexer: connects, checks, follows, fetches points and serves, until it is told to stop.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use offsetdata_content::Blocks;
+use offsetdata_store::{Pool, chain::blocks};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::IndexerError;
+use crate::follow::{Follower, Step};
+use crate::rpc::Rpc;
+use crate::status::Status;
+use crate::{api, points, preflight};
+
+/// Longest wait after something failed.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Runs until `shutdown` is ready. Comes back with an error where going on can't help.
+///
+/// # Errors
+/// Settings, chain or database that don't fit together; a reorg that is too deep; events that are none of ours.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), IndexerError> {
+    let deployment = config.read_deployment()?;
+    let rpc = Rpc::new(&config.rpc_url, config.timeout())?;
+    let pool = offsetdata_store::connect(&config.database_url).await?;
+    offsetdata_store::migrate(&pool).await?;
+    preflight::check_chain(&rpc, &deployment).await?;
+    preflight::check_database(&pool, &rpc, &deployment, now()).await?;
+    let content = Blocks::directory(&config.blocks)
+        .map_err(|error| IndexerError::Setting { setting: "--blocks", reason: error.to_string() })?;
+
+    let status = Arc::new(Status::new(config.max_lag));
+    let listener = TcpListener::bind(config.listen).await?;
+    tracing::info!(
+        listen = %listener.local_addr()?, chain = deployment.chain_id, start = deployment.start_block, "the indexer runs"
+    );
+
+    let stop = CancellationToken::new();
+    let follower = Follower::new(rpc, pool.clone(), &deployment, config.reorg_depth);
+    let mut following =
+        tokio::spawn(follow(follower, pool.clone(), status.clone(), config.poll(), stop.clone()));
+    let fetching = tokio::spawn(fetch(pool.clone(), content, config.poll(), stop.clone()));
+    let serving = tokio::spawn(serve(listener, api::router(pool.clone(), status), stop.clone()));
+
+    let result = tokio::select! {
+        () = shutdown => Ok(()),
+        ended = &mut following => joined(ended),
+    };
+    stop.cancel();
+    let result = match result {
+        Ok(()) if !following.is_finished() => joined(following.await),
+        other => other,
+    };
+    for task in [fetching, serving] {
+        // Both end by themselves; what they could still say does not change the result.
+        if tokio::time::timeout(Duration::from_secs(20), task).await.is_err() {
+            tracing::warn!("a part of the indexer did not end in time");
+        }
+    }
+    pool.close().await;
+    result
+}
+
+fn joined(ended: Result<Result<(), IndexerError>, tokio::task::JoinError>) -> Result<(), IndexerError> {
+    ended.unwrap_or_else(|error| Err(IndexerError::Api(std::io::Error::other(error))))
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
+        tracing::error!(%error, "the API ended");
+    }
+}
+
+async fn follow(
+    mut follower: Follower,
+    pool: Pool,
+    status: Arc<Status>,
+    poll: Duration,
+    stop: CancellationToken,
+) -> Result<(), IndexerError> {
+    let mut failures = 0u32;
+    while !stop.is_cancelled() {
+        let wait = match follower.step(now()).await {
+            Ok(step) => {
+                failures = 0;
+                if let Step::Advanced { to, rows } = step {
+                    tracing::debug!(to, rows, "indexed");
+                }
+                match observe(&pool, &status).await {
+                    Ok(()) if step == Step::Idle => poll,
+                    Ok(()) => Duration::ZERO,
+                    Err(error) => {
+                        tracing::warn!(%error, "the cursor can't be read");
+                        poll
+                    }
+                }
+            }
+            Err(error) if error.is_retryable() => {
+                failures += 1;
+                tracing::warn!(%error, failures, "a step failed and is tried again");
+                status.failed(error.to_string());
+                (poll * 2u32.pow(failures.min(6))).min(LONGEST_WAIT)
+            }
+            Err(error) => return Err(error),
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn observe(pool: &Pool, status: &Status) -> Result<(), IndexerError> {
+    if let Some(cursor) = blocks::head(&mut *pool.acquire().await?).await? {
+        status.progressed(cursor.number.0, cursor.chain_head.0.saturating_sub(cursor.number.0));
+    }
+    Ok(())
+}
+
+async fn fetch(pool: Pool, content: Blocks, poll: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let wait = match points::fetch_due(&pool, &content, now()).await {
+            Ok(0) => poll,
+            Ok(_) => Duration::ZERO,
+            Err(error) => {
+                tracing::warn!(%error, "points could not be fetched; they are tried again");
+                LONGEST_WAIT
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Unix seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}

@@ -1,0 +1,430 @@
+//! The HTTP interface over a database that was filled from logs: answers, pages, limits, and hostile input.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use alloy::transports::http::reqwest;
+use offsetdata_content::Blocks;
+use offsetdata_indexer::api::{router, schema};
+use offsetdata_indexer::points::fetch_due;
+use offsetdata_indexer::status::Status;
+use offsetdata_protocol::cid::RAW;
+use offsetdata_protocol::metrics::{MetricKey, MetricPoint, MetricValue, PointsBlock};
+use serde_json::{Value, json};
+use support::events::{self, word};
+use support::{Database, MadeBlock, apply, deployment, log};
+
+struct Server {
+    url: String,
+    client: reqwest::Client,
+    status: Arc<Status>,
+    task: tokio::task::JoinHandle<()>,
+    _database: Database,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    async fn start(database: Database) -> Self {
+        let status = Arc::new(Status::new(5));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = router(database.pool.clone(), status.clone());
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, client: reqwest::Client::new(), status, task, _database: database }
+    }
+
+    async fn send(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let answer = self
+            .client
+            .post(format!("{}/graphql", self.url))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    async fn ask(&self, query: &str) -> Value {
+        let (status, answer) = self.send(json!({ "query": query }).to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["errors"], Value::Null, "{answer}");
+        answer["data"].clone()
+    }
+
+    async fn error(&self, query: &str) -> String {
+        let (status, answer) = self.send(json!({ "query": query }).to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["errors"][0]["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}")).to_owned()
+    }
+}
+
+fn points_block(from: u32, to: u32) -> (B256, Vec<u8>) {
+    let points = (from..to)
+        .map(|sequence| MetricPoint {
+            sequence,
+            step: u64::from(sequence) * 10,
+            key: MetricKey::new(if sequence.is_multiple_of(2) { "train/loss" } else { "train/accuracy" })
+                .unwrap(),
+            value: MetricValue::from_f64(if sequence == 3 { f64::NAN } else { f64::from(sequence) / 4.0 }),
+        })
+        .collect();
+    let block = PointsBlock::new(points).unwrap().encode().unwrap();
+    (PointsBlock::digest(&block).into(), block)
+}
+
+/// A training from its request to its end: two attempts, of which the second goes on from point 4 of six.
+async fn circle(content: &Blocks) -> Database {
+    let deployment = deployment(31_337, 1);
+    let (registry, training) = (deployment.model_registry, deployment.training_coordinator);
+    let database = Database::new().await;
+    let ((first, first_block), (second, second_block)) = (points_block(0, 6), points_block(4, 9));
+    content.put(RAW, &first_block).await.unwrap();
+    content.put(RAW, &second_block).await.unwrap();
+    let mut events_of = vec![
+        vec![
+            (deployment.collection_registry, events::registered(0)),
+            (deployment.access_token, events::offer(0, 1, 5)),
+        ],
+        vec![
+            (registry, events::base_published(0)),
+            (registry, events::method_offered(0, "image-cnn", 7)),
+            (registry, events::method_offered(0, "image-cnn", 8)),
+            (registry, events::worker_set(0, 201, true)),
+            (registry, events::worker_set(0, 202, true)),
+            (registry, events::worker_set(0, 202, false)),
+            (registry, events::project_created(0)),
+        ],
+        vec![],
+        vec![(training, events::requested(1))],
+        vec![(training, events::assigned(1, 1, 0)), (training, events::committed(1, 1, 1, 6, first))],
+        vec![(training, events::assigned(1, 2, 4)), (training, events::committed(1, 2, 2, 9, second))],
+        vec![(training, events::committed(1, 2, 3, 12, B256::repeat_byte(0xee)))],
+        vec![(training, events::version(1, 1)), (training, events::closed(1, 3))],
+    ];
+    events_of[2].extend(events::model_requested(1).map(|event| (registry, event)));
+    for n in 2..8 {
+        events_of[3].push((training, events::requested(n)));
+    }
+    let blocks: Vec<MadeBlock> = (0u64..)
+        .zip(events_of)
+        .map(|(number, emitted)| {
+            let hash = word("block", number);
+            let logs = (0u64..)
+                .zip(emitted)
+                .map(|(i, (address, data))| log(address, data, number, hash, i))
+                .collect();
+            MadeBlock { number, hash, logs }
+        })
+        .collect();
+    let mut tx = database.pool.write().await.unwrap();
+    apply(&mut tx, &deployment, &blocks).await;
+    tx.commit().await.unwrap();
+    database
+}
+
+async fn served() -> (Server, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let content = Blocks::directory(folder.path()).unwrap();
+    let database = circle(&content).await;
+    assert_eq!(fetch_due(&database.pool, &content, 1_000).await.unwrap(), 3);
+    assert_eq!(
+        fetch_due(&database.pool, &content, 1_000).await.unwrap(),
+        0,
+        "what was fetched is not due again"
+    );
+    (Server::start(database).await, folder)
+}
+
+#[tokio::test]
+async fn tells_a_whole_training() {
+    let (server, _folder) = served().await;
+    let request = word("request", 1);
+    let data = server
+        .ask(&format!(
+            r#"{{ block {{ number hash timestamp finality lag chainId }}
+                 trainingRequest(id: "{request}") {{
+                     id status units attempt worker sequence pointCount unitLimit requestedIn {{ number timestamp }}
+                     model {{ id owner visibility base {{ id methods {{ name unitPrice maxUnitsPerSecond }} workers }}
+                              versions {{ edges {{ node {{ version results {{ testLoss }} }} }} }} }}
+                     inputs {{ selection count collection {{ id recordCount offers {{ right price }} }} }}
+                     attempts {{ attempt resumePoint assignedIn {{ number }} }}
+                     commitments {{ edges {{ node {{ sequence pointsStatus lastValues {{ trainLoss validationLoss }} }} }} }}
+                     versions {{ artifactDigest }}
+                     closing {{ status developerPaid refunded }}
+                     keys
+                 }} }}"#
+        ))
+        .await;
+    assert_eq!(
+        data["block"],
+        json!({
+            "number": 7, "hash": word("block", 7).to_string(), "timestamp": 1_700_000_007, "finality": "HEAD", "lag": 0,
+            "chainId": 31_337
+        })
+    );
+    let told = &data["trainingRequest"];
+    assert_eq!(told["id"], request.to_string());
+    assert_eq!(told["status"], "SETTLED");
+    assert_eq!(
+        (&told["units"], &told["attempt"], &told["sequence"], &told["pointCount"]),
+        (&json!(300), &json!(2), &json!(3), &json!(12))
+    );
+    assert_eq!(told["worker"], events::account(202).to_checksum(None));
+    assert_eq!(told["requestedIn"], json!({ "number": 3, "timestamp": 1_700_000_003 }));
+    assert_eq!(told["model"]["visibility"], "RESTRICTED");
+    assert_eq!(
+        told["model"]["base"]["methods"],
+        json!([{ "name": "image-cnn", "unitPrice": "8", "maxUnitsPerSecond": "1000" }]),
+        "only the latest terms stand"
+    );
+    assert_eq!(told["model"]["base"]["workers"], json!([events::account(201).to_checksum(None)]));
+    assert_eq!(told["model"]["versions"]["edges"][0]["node"]["version"], 1);
+    assert_eq!(told["inputs"].as_array().unwrap().len(), 2);
+    assert_eq!(told["inputs"][0]["collection"]["offers"], json!([{ "right": "TRAIN", "price": "5" }]));
+    assert_eq!(told["inputs"][1]["collection"], Value::Null, "that collection was never registered");
+    assert_eq!(told["attempts"][1], json!({ "attempt": 2, "resumePoint": 4, "assignedIn": { "number": 5 } }));
+    let statuses: Vec<&Value> =
+        told["commitments"]["edges"].as_array().unwrap().iter().map(|e| &e["node"]["pointsStatus"]).collect();
+    assert_eq!(statuses, ["STORED", "STORED", "UNAVAILABLE"]);
+    assert_eq!(
+        told["commitments"]["edges"][0]["node"]["lastValues"],
+        json!({ "trainLoss": 0.5, "validationLoss": null })
+    );
+    assert_eq!(told["closing"]["status"], "SETTLED");
+    assert_eq!(told["closing"]["developerPaid"], alloy::primitives::U256::MAX.to_string());
+    assert_eq!(told["keys"], json!(["train/accuracy", "train/loss"]));
+}
+
+#[tokio::test]
+async fn points_are_those_that_stand() {
+    let (server, _folder) = served().await;
+    let request = word("request", 1);
+    let mut after = Value::Null;
+    let mut sequences = Vec::new();
+    loop {
+        let data = server
+            .ask(&format!(
+                r#"{{ trainingRequest(id: "{request}") {{ points(first: 4, after: {after}) {{
+                       edges {{ cursor node {{ sequence attempt value code }} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"#
+            ))
+            .await;
+        let page = &data["trainingRequest"]["points"];
+        for edge in page["edges"].as_array().unwrap() {
+            sequences.push((
+                edge["node"]["sequence"].as_u64().unwrap(),
+                edge["node"]["attempt"].as_u64().unwrap(),
+            ));
+        }
+        if page["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+    let expected: Vec<(u64, u64)> = (0..4).map(|n| (n, 1)).chain((4..9).map(|n| (n, 2))).collect();
+    assert_eq!(sequences, expected, "each point once, the later attempt's where it went on");
+
+    let data = server
+        .ask(&format!(
+            r#"{{ trainingRequest(id: "{request}") {{
+                   loss: points(key: "train/loss") {{ edges {{ node {{ step value }} }} }}
+                   all: points(withReplaced: true) {{ edges {{ node {{ sequence }} }} }}
+                   nan: points(key: "train/accuracy", first: 2) {{ edges {{ node {{ value code }} }} }} }} }}"#
+        ))
+        .await;
+    let told = &data["trainingRequest"];
+    assert_eq!(told["loss"]["edges"].as_array().unwrap().len(), 5);
+    assert_eq!(told["loss"]["edges"][1]["node"], json!({ "step": 20, "value": 0.5 }));
+    assert_eq!(told["all"]["edges"].as_array().unwrap().len(), 11);
+    assert_eq!(told["nan"]["edges"][1]["node"], json!({ "value": null, "code": i64::MIN.to_string() }));
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let (server, _folder) = served().await;
+    for newest_first in [false, true] {
+        let (mut after, mut ids) = (Value::Null, Vec::new());
+        loop {
+            let data = server
+                .ask(&format!(
+                    "{{ trainingRequests(first: 3, after: {after}, newestFirst: {newest_first}) {{
+                         edges {{ node {{ id }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+                ))
+                .await;
+            let page = &data["trainingRequests"];
+            ids.extend(
+                page["edges"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|e| e["node"]["id"].as_str().unwrap().to_owned()),
+            );
+            if page["pageInfo"]["hasNextPage"] == json!(false) {
+                break;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+        let mut expected: Vec<String> = (1..8).map(|n| word("request", n).to_string()).collect();
+        if newest_first {
+            expected.reverse();
+        }
+        assert_eq!(ids, expected);
+    }
+    let of_collection = server
+        .ask(&format!(
+            r#"{{ collection(id: "{}") {{ requests(first: 100) {{ edges {{ node {{ id }} }} }} }} }}"#,
+            word("collection", 0)
+        ))
+        .await;
+    assert_eq!(of_collection["collection"]["requests"]["edges"].as_array().unwrap().len(), 7);
+    let of_model = server
+        .ask(&format!(
+            r#"{{ trainingRequests(model: "{}") {{ edges {{ node {{ id }} }} }} }}"#,
+            word("model", 1)
+        ))
+        .await;
+    assert_eq!(of_model["trainingRequests"]["edges"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        server
+            .ask(r#"{ bases { edges { node { id retired } } } projects { edges { node { metadataUri } } } }"#)
+            .await,
+        json!({ "bases": { "edges": [{ "node": { "id": word("base", 0).to_string(), "retired": false } }] },
+                "projects": { "edges": [{ "node": { "metadataUri": "two\u{fffd}parts" } }] } })
+    );
+}
+
+#[tokio::test]
+async fn refuses_what_asks_too_much() {
+    let (server, _folder) = served().await;
+    for first in [0, -1, 201, i32::MAX] {
+        let error =
+            server.error(&format!("{{ collections(first: {first}) {{ edges {{ cursor }} }} }}")).await;
+        assert_eq!(error, format!("first: expected 1 to 200, got {first}"));
+    }
+    for cursor in ["x", "", "1.2", "99999999999999999999999", "1;drop table blocks"] {
+        let error =
+            server.error(&format!(r#"{{ models(after: "{cursor}") {{ edges {{ cursor }} }} }}"#)).await;
+        assert_eq!(error, "after: not a cursor of this list");
+    }
+    for id in ["0x", "0x12", "zz", "", &"1".repeat(66), &format!("0x{}", "g".repeat(64))] {
+        let error = server.error(&format!(r#"{{ collection(id: "{id}") {{ id }} }}"#)).await;
+        assert!(error.contains("expected 0x and 64 hexadecimal digits"), "{error}");
+    }
+    let wide = "{ trainingRequests(first: 200) { edges { node { points(first: 200) { edges { node { value } } } } } } }";
+    assert_eq!(server.error(wide).await, "Query is too complex.");
+    let mut deep = "id".to_owned();
+    for _ in 0..10 {
+        deep = format!("model {{ versions(first: 1) {{ edges {{ node {{ request {{ {deep} }} }} }} }} }}");
+    }
+    let deep = format!(r#"{{ trainingRequest(id: "{}") {{ {deep} }} }}"#, word("request", 1));
+    assert!(
+        ["Query is nested too deep.", "The recursion depth of the query cannot be greater than `24`"]
+            .contains(&server.error(&deep).await.as_str())
+    );
+    let key = "k".repeat(5_000);
+    let data = server
+        .ask(&format!(
+            r#"{{ trainingRequest(id: "{}") {{ points(key: "{key}' or 1=1") {{ edges {{ cursor }} }} }} }}"#,
+            word("request", 1)
+        ))
+        .await;
+    assert_eq!(data["trainingRequest"]["points"]["edges"], json!([]));
+    assert_eq!(
+        server.ask(&format!(r#"{{ trainingRequest(id: "{}") {{ id }} }}"#, B256::ZERO)).await["trainingRequest"],
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn hostile_bytes_get_an_answer_below_500() {
+    let (server, _folder) = served().await;
+    let big = json!({ "query": format!("{{ block {{ number }} }} # {}", "x".repeat(70_000)) }).to_string();
+    assert_eq!(server.send(big).await.0, 413);
+    let nested = format!("{{\"query\":\"{}\"}}", "{a".repeat(20_000));
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "42",
+        "{\"query\":7}",
+        "[{\"query\":\"{block{number}}\"}]",
+        "{\"query\":\"\u{0}\"}",
+        "{\"query\":\"mutation { drop }\"}",
+        "{\"query\":\"subscription { a }\"}",
+        "{\"query\":\"{ nothing }\"}",
+        &nested,
+        &format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)),
+    ] {
+        let (status, answer) = server.send(body.to_owned()).await;
+        assert!((200..500).contains(&status), "{status} to {:.60}", body);
+        assert!(answer["errors"][0]["message"].is_string(), "no error to {body:.60}: {answer}");
+    }
+    let mut laughs = String::from("query { ...f0 }");
+    for n in 0..20 {
+        laughs += &format!(" fragment f{n} on Query {{ {} }}", format!("...f{} ", n + 1).repeat(8));
+    }
+    laughs += " fragment f20 on Query { block { number } }";
+    let (status, answer) = server.send(json!({ "query": laughs }).to_string()).await;
+    assert_eq!(
+        (status, &answer["errors"][0]["message"]),
+        (400, &json!("the query spreads more than 32 fragments"))
+    );
+    let (status, _) = server.send(vec![0xff, 0xfe, 0x00]).await;
+    assert_eq!(status, 400);
+    let plain = server.client.post(format!("{}/graphql", server.url)).body("{}").send().await.unwrap();
+    assert_eq!(plain.status(), 415);
+    let get = server.client.get(format!("{}/graphql", server.url)).send().await.unwrap();
+    assert_eq!(get.status(), 405);
+    assert_eq!(server.ask("{ block { number } }").await["block"]["number"], 7, "it still answers");
+}
+
+#[tokio::test]
+async fn health_follows_the_lag() {
+    let (server, _folder) = served().await;
+    let get = async |path: &str| {
+        let answer = server.client.get(format!("{}{path}", server.url)).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap())
+    };
+    assert_eq!(get("/health").await.0, 503);
+    assert_eq!(get("/ready").await, (503, json!({ "ready": false })));
+    server.status.progressed(90, 6);
+    assert_eq!(
+        get("/health").await,
+        (503, json!({ "healthy": false, "block": 90, "lag": 6, "error": null }))
+    );
+    server.status.progressed(96, 0);
+    assert_eq!(get("/health").await.0, 200);
+    server.status.progressed(96, 5);
+    server.status.failed("the node can't be reached".into());
+    assert_eq!(
+        get("/health").await,
+        (200, json!({ "healthy": true, "block": 96, "lag": 5, "error": "the node can't be reached" }))
+    );
+    assert_eq!(get("/ready").await, (200, json!({ "ready": true })));
+}
+
+#[test]
+fn schema_is_fresh() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
+    let actual = schema().sdl();
+    if std::env::var_os("OFFSETDATA_WRITE_GOLDEN").is_some() {
+        std::fs::write(&file, &actual).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        committed == actual,
+        "indexer/schema.graphql is stale: OFFSETDATA_WRITE_GOLDEN=1 cargo test -p offsetdata-indexer schema_is_fresh"
+    );
+}

@@ -1,0 +1,386 @@
+//! Every event that the indexer keeps, made from numbers: the same numbers make the same event.
+
+use alloy::primitives::{
+    Address, B256, LogData, U256,
+    aliases::{U40, U48},
+    keccak256,
+};
+use alloy::sol_types::SolEvent;
+use offsetdata_protocol::bindings::access::{self, AccessToken};
+use offsetdata_protocol::bindings::collections::CollectionRegistry;
+use offsetdata_protocol::bindings::models::{self, ModelRegistry};
+use offsetdata_protocol::bindings::training::{self, TrainingCoordinator};
+use offsetdata_protocol::deployments::Deployment;
+
+/// 32 bytes that `kind` and `n` stand for.
+pub fn word(kind: &str, n: u64) -> B256 {
+    keccak256(format!("{kind} {n}"))
+}
+
+/// An account that `n` stands for.
+pub fn account(n: u64) -> Address {
+    Address::from_slice(&word("account", n)[12..])
+}
+
+pub fn registered(n: u64) -> LogData {
+    CollectionRegistry::CollectionRegistered {
+        id: word("collection", n),
+        publisher: account(n % 3),
+        previous: if n.is_multiple_of(2) { B256::ZERO } else { word("collection", n - 1) },
+        contentRoot: word("root", n),
+        recordCount: 1 + (n % 1_000_000) as u32,
+        manifestDigest: word("manifest", n),
+        policyDigest: B256::ZERO,
+        sharesRoot: B256::ZERO,
+        salt: word("salt", n),
+    }
+    .encode_log_data()
+}
+
+pub fn escrow(n: u64) -> training::EscrowTerms {
+    training::EscrowTerms {
+        user: account(n % 5),
+        developer: account(100),
+        scheduler: account(101),
+        unitPrice: u128::MAX - u128::from(n),
+        unitLimit: U48::from(60_000u64),
+        maxUnitsPerSecond: u64::MAX,
+        holdbackBps: 1000,
+        relayFee: 7,
+        relayFeeCap: 20,
+        dataEscrow: 0,
+        openedAt: U40::from(1_700_000_000u64),
+        startDeadline: U40::from(1_700_003_600u64),
+        deadline: U40::from(1_700_007_200u64),
+        gracePeriod: 600,
+        receiptWindow: 600,
+    }
+}
+
+pub fn inputs(n: u64) -> Vec<training::DataInput> {
+    (0..1 + n % 3)
+        .map(|i| training::DataInput {
+            collection: word("collection", i),
+            selection: (i % 3) as u8,
+            selectionRoot: B256::ZERO,
+            first: 5,
+            count: 10,
+            recordCap: 10,
+            pricePerRecord: 3,
+            payee: account(i),
+        })
+        .collect()
+}
+
+pub fn requested(n: u64) -> LogData {
+    let (escrow, inputs) = (escrow(n), inputs(n));
+    TrainingCoordinator::TrainingRequested {
+        request: word("request", n),
+        model: word("model", n % 4),
+        user: escrow.user,
+        details: training::RequestDetails {
+            model: word("model", n % 4),
+            method: word("method", 0),
+            inputsHash: offsetdata_protocol::ids::inputs_hash(&inputs),
+            hyperparametersDigest: word("hyperparameters", n),
+            trainerDigest: word("trainer", 0),
+            seed: word("seed", n),
+            splitSeed: word("split", n),
+            validationBps: 1000,
+            testBps: 1000,
+            parent: B256::ZERO,
+            salt: word("salt", n),
+        },
+        escrow,
+        inputs,
+    }
+    .encode_log_data()
+}
+
+pub fn assigned(request: u64, attempt: u8, resume_point: u32) -> LogData {
+    TrainingCoordinator::AttemptAssigned {
+        request: word("request", request),
+        worker: account(200 + u64::from(attempt)),
+        attempt,
+        resumePoint: resume_point,
+        validUntil: U40::from(1_700_000_600u64),
+    }
+    .encode_log_data()
+}
+
+pub fn committed(request: u64, attempt: u8, sequence: u32, point_count: u32, points_digest: B256) -> LogData {
+    TrainingCoordinator::CommitmentLanded {
+        request: word("request", request),
+        worker: account(200 + u64::from(attempt)),
+        attempt,
+        sequence,
+        pointCount: point_count,
+        units: U48::from(100 * u64::from(sequence)),
+        pointsDigest: points_digest,
+        lastValues: offsetdata_protocol::messages::pack_values(
+            [0.5, 0.75, f64::NAN, 0.25].map(offsetdata_protocol::metrics::MetricValue::from_f64),
+        ),
+        head: word("head", u64::from(sequence)),
+        relayer: account(300),
+    }
+    .encode_log_data()
+}
+
+pub fn version(request: u64, version: u32) -> LogData {
+    TrainingCoordinator::VersionAppended {
+        model: word("model", request % 4),
+        request: word("request", request),
+        version,
+        worker: account(201),
+        settlement: training::Settlement {
+            attempt: 1,
+            sequence: 3,
+            pointCount: 30,
+            units: U48::from(300u64),
+            artifactDigest: word("artifact", request),
+            artifactCid: word("cid", request),
+            seriesRoot: word("series", request),
+            inputsRoot: word("inputs", request),
+            resultValues: B256::ZERO,
+        },
+    }
+    .encode_log_data()
+}
+
+pub fn closed(request: u64, status: u8) -> LogData {
+    TrainingCoordinator::RequestClosed {
+        request: word("request", request),
+        status,
+        units: U48::from(300u64),
+        developerPaid: U256::MAX,
+        relayPaid: U256::from(21),
+        refunded: U256::from(5),
+        reasonDigest: B256::ZERO,
+    }
+    .encode_log_data()
+}
+
+pub fn method_offered(base: u64, name: &str, unit_price: u128) -> LogData {
+    ModelRegistry::MethodOffered {
+        base: word("base", base),
+        method: keccak256(name),
+        name: name.into(),
+        terms: models::MethodTerms {
+            unitPrice: unit_price,
+            maxUnitsPerSecond: 1000,
+            holdbackBps: 500,
+            intake: 3,
+            scheduler: account(101),
+            trainerDigest: word("trainer", 0),
+            schemaDigest: word("schema", 0),
+        },
+    }
+    .encode_log_data()
+}
+
+pub fn base_published(n: u64) -> LogData {
+    ModelRegistry::BasePublished {
+        base: word("base", n),
+        developer: account(100),
+        metadataDigest: word("metadata", n),
+        metadataUri: format!("ipfs://base-{n}"),
+        salt: B256::ZERO,
+    }
+    .encode_log_data()
+}
+
+pub fn worker_set(base: u64, worker: u64, allowed: bool) -> LogData {
+    ModelRegistry::WorkerSet { base: word("base", base), worker: account(worker), allowed }.encode_log_data()
+}
+
+pub fn project_created(n: u64) -> LogData {
+    ModelRegistry::ProjectCreated {
+        project: word("project", n),
+        owner: account(n % 5),
+        metadataDigest: word("metadata", n),
+        metadataUri: "two\u{0}parts".into(),
+        salt: B256::ZERO,
+    }
+    .encode_log_data()
+}
+
+pub fn model_requested(n: u64) -> [LogData; 2] {
+    [
+        ModelRegistry::Transfer { from: Address::ZERO, to: account(n % 5), tokenId: word("model", n).into() }
+            .encode_log_data(),
+        ModelRegistry::ModelRequested {
+            model: word("model", n),
+            base: word("base", 0),
+            project: word("project", 0),
+            owner: account(n % 5),
+            visibility: 0,
+            metadataDigest: word("metadata", n),
+            metadataUri: String::new(),
+            salt: B256::ZERO,
+        }
+        .encode_log_data(),
+    ]
+}
+
+/// One of the other events, about something that may or may not exist, and the contract that emits it.
+pub fn other(deployment: &Deployment, n: u64) -> (Address, LogData) {
+    let (collections, access_token, registry, coordinator) = (
+        deployment.collection_registry,
+        deployment.access_token,
+        deployment.model_registry,
+        deployment.training_coordinator,
+    );
+    let of = n % 7;
+    match n % 18 {
+        0 => (
+            collections,
+            CollectionRegistry::CollectionMetadataRevised {
+                id: word("collection", of),
+                metadataDigest: word("metadata", n),
+                uri: format!("https://example.org/{n}"),
+            }
+            .encode_log_data(),
+        ),
+        1 => (
+            collections,
+            CollectionRegistry::CollectionRetired { id: word("collection", of) }.encode_log_data(),
+        ),
+        2 => (
+            collections,
+            CollectionRegistry::CollectionAppendProven {
+                id: word("collection", of),
+                previous: word("collection", of + 1),
+                previousCount: n as u32,
+            }
+            .encode_log_data(),
+        ),
+        3 => (
+            collections,
+            CollectionRegistry::CollectionKeySealed {
+                id: word("collection", of),
+                gatewayKey: word("gateway", n),
+                sealedKey: vec![n as u8; 80].into(),
+            }
+            .encode_log_data(),
+        ),
+        4 => (
+            collections,
+            CollectionRegistry::CollectionFlagged {
+                id: word("collection", of),
+                curator: account(n),
+                flagsRoot: word("flags", n),
+                flagCount: 3,
+                reasonDigest: B256::ZERO,
+            }
+            .encode_log_data(),
+        ),
+        5 => (
+            collections,
+            CollectionRegistry::PublisherTransferStarted {
+                id: word("collection", of),
+                from: account(0),
+                to: account(n),
+            }
+            .encode_log_data(),
+        ),
+        6 => (
+            collections,
+            CollectionRegistry::PublisherTransferred {
+                id: word("collection", of),
+                from: account(0),
+                to: account(n),
+            }
+            .encode_log_data(),
+        ),
+        7 => (access_token, offer(of, (n % 2) as u8, u128::from(n))),
+        8 => (
+            access_token,
+            AccessToken::OfferCleared { collection: word("collection", of), right: (n % 2) as u8 }
+                .encode_log_data(),
+        ),
+        9 => (
+            registry,
+            ModelRegistry::BaseMetadataRevised {
+                base: word("base", of),
+                metadataDigest: word("metadata", n),
+                metadataUri: "new".into(),
+            }
+            .encode_log_data(),
+        ),
+        10 => (
+            registry,
+            ModelRegistry::MethodWithdrawn { base: word("base", of), method: word("method", 0) }
+                .encode_log_data(),
+        ),
+        11 => (registry, worker_set(of, n, n.is_multiple_of(2))),
+        12 => (
+            registry,
+            ModelRegistry::ModelVisibilitySet { model: word("model", of), visibility: (n % 2) as u8 }
+                .encode_log_data(),
+        ),
+        13 => (
+            registry,
+            ModelRegistry::ModelAccessSet {
+                model: word("model", of),
+                account: account(n),
+                allowed: true,
+                denied: n.is_multiple_of(3),
+            }
+            .encode_log_data(),
+        ),
+        14 => (
+            registry,
+            ModelRegistry::ModelDeleted { model: word("model", of), owner: account(0) }.encode_log_data(),
+        ),
+        15 => (
+            coordinator,
+            TrainingCoordinator::DataPaid {
+                request: word("request", of),
+                payee: account(1),
+                worker: account(2),
+                input: 0,
+                records: n as u32,
+                recordsRoot: word("records", n),
+                amount: u128::MAX,
+            }
+            .encode_log_data(),
+        ),
+        16 => (
+            coordinator,
+            TrainingCoordinator::UnitsCollected {
+                request: word("request", of),
+                developer: account(100),
+                units: U48::from(n),
+                amount: U256::MAX,
+            }
+            .encode_log_data(),
+        ),
+        _ => (
+            coordinator,
+            TrainingCoordinator::DataEscrowReleased {
+                request: word("request", of),
+                user: account(0),
+                amount: U256::from(n),
+            }
+            .encode_log_data(),
+        ),
+    }
+}
+
+pub fn offer(collection: u64, right: u8, price: u128) -> LogData {
+    AccessToken::OfferSet {
+        collection: word("collection", collection),
+        right,
+        offer: access::Offer {
+            price,
+            pricePerRecord: 2,
+            payee: account(9),
+            duration: U40::from(86_400u64),
+            refundWindow: U40::ZERO,
+            timed: true,
+            metered: true,
+            policy: Address::ZERO,
+        },
+    }
+    .encode_log_data()
+}
