@@ -3,6 +3,9 @@
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
+/// The development network's deployment: the addresses follow from the bytecode (CREATE2, EIP-1014).
+const DEV: &str = include_str!("../deployments/31337.json");
+
 /// One deployment of all contracts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,5 +39,24 @@ impl Deployment {
     /// Where the text is not JSON of this form.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
+    }
+    /// The development network's deployment.
+    ///
+    /// # Errors
+    /// Where the committed file is broken; a test holds it whole.
+    pub fn dev() -> Result<Self, serde_json::Error> {
+        Self::parse(DEV)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_deployment_is_whole() {
+        let dev = Deployment::dev().unwrap();
+        assert_eq!(dev.chain_id, 31337);
+        assert!(![dev.token, dev.training_coordinator, dev.model_registry].contains(&Address::ZERO));
     }
 }

@@ -95,14 +95,22 @@ pub fn inputs_hash(inputs: &[training::DataInput]) -> B256 {
     keccak256(inputs.to_vec().abi_encode())
 }
 
-const REQUEST_TYPE: &str = "TrainingRequest(uint256 chainId,address coordinator,bytes32 escrowHash,bytes32 detailsHash)";
-const COLLECTION_TYPE: &str = "Collection(uint256 chainId,address registry,address registrant,bytes32 termsHash)";
+const REQUEST_TYPE: &str =
+    "TrainingRequest(uint256 chainId,address coordinator,bytes32 escrowHash,bytes32 detailsHash)";
+const COLLECTION_TYPE: &str = "Collection(uint256 chainId,address registry,address registrant,bytes32 contentRoot,\
+uint32 recordCount,bytes32 manifestDigest,bytes32 previous,bytes32 policyDigest,bytes32 sharesRoot,bytes32 salt)";
 
 impl RequestId {
     /// The id that these terms get on this chain and coordinator.
-    pub fn of_terms(chain_id: u64, coordinator: Address, escrow: &training::EscrowTerms, details_hash: B256) -> Self {
+    pub fn of_terms(
+        chain_id: u64,
+        coordinator: Address,
+        escrow: &training::EscrowTerms,
+        details_hash: B256,
+    ) -> Self {
         let escrow_hash = keccak256(escrow.abi_encode());
-        let fields = (keccak256(REQUEST_TYPE), chain_id_word(chain_id), coordinator, escrow_hash, details_hash);
+        let fields =
+            (keccak256(REQUEST_TYPE), chain_id_word(chain_id), coordinator, escrow_hash, details_hash);
         Self(keccak256(fields.abi_encode()))
     }
 }
@@ -115,8 +123,8 @@ impl CollectionId {
         registrant: Address,
         terms: &collections::CollectionTerms,
     ) -> Self {
-        let terms_hash = keccak256(terms.abi_encode());
-        let fields = (keccak256(COLLECTION_TYPE), chain_id_word(chain_id), registry, registrant, terms_hash);
+        let fields =
+            (keccak256(COLLECTION_TYPE), chain_id_word(chain_id), registry, registrant, terms.clone());
         Self(keccak256(fields.abi_encode()))
     }
 }

@@ -4,15 +4,20 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod bindings;
 pub mod chunk;
 pub mod cid;
+pub mod deployments;
+pub mod ids;
 pub mod keys;
 pub mod leaf;
 pub mod manifest;
 pub mod merkle;
+pub mod messages;
 pub mod metrics;
 pub mod record;
 pub mod selection;
+pub mod worker_api;
 
 mod digest;
 mod error;

@@ -4,9 +4,11 @@
 //! The structs in [`crate::bindings`] are what calls carry; the structs here are what is signed: they add the
 //! request and the head that the contract supplies itself.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use alloy::sol;
 use alloy::sol_types::{Eip712Domain, eip712_domain};
+
+use crate::metrics::MetricValue;
 
 sol! {
     /// The scheduler's word on which worker tries.
@@ -67,6 +69,38 @@ sol! {
         bytes32 reasonDigest;
     }
 
+    /// A holder's word that it used what it bought: ends the refund window of that purchase.
+    #[derive(Debug, PartialEq, Eq)]
+    struct AccessUsed {
+        bytes32 collection;
+        uint8 right;
+        address holder;
+        uint40 since;
+    }
+
+    /// A payer's promise to pay for what was used, cumulative per (payer, payee, collection, lane).
+    #[derive(Debug, PartialEq, Eq)]
+    struct UsageVoucher {
+        address payer;
+        address payee;
+        bytes32 collection;
+        uint64 lane;
+        uint128 amount;
+        uint64 records;
+        uint40 validUntil;
+        bool fromDeposit;
+    }
+
+    /// A payer's word that a key may sign vouchers for it.
+    #[derive(Debug, PartialEq, Eq)]
+    struct SpenderAuthorization {
+        address payer;
+        address spender;
+        uint96 cap;
+        uint40 expiry;
+        uint24 nonce;
+    }
+
     /// A worker's word, to a relayer, that it is there. It never goes to the chain.
     #[derive(Debug, PartialEq, Eq)]
     struct WorkerHello {
@@ -86,6 +120,26 @@ pub fn training_domain(chain_id: u64, coordinator: Address) -> Eip712Domain {
     }
 }
 
+/// The domain of [`AccessUsed`]: name "Offsetdata AccessToken", version "1".
+pub fn access_domain(chain_id: u64, access_token: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Offsetdata AccessToken",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: access_token,
+    }
+}
+
+/// The domain of [`UsageVoucher`] and [`SpenderAuthorization`]: name "Offsetdata UsageBilling", version "1".
+pub fn billing_domain(chain_id: u64, usage_billing: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Offsetdata UsageBilling",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: usage_billing,
+    }
+}
+
 /// The domain of what only services exchange: name "Offsetdata Relay", version "1". `coordinator` ties it to one
 /// deployment.
 pub fn relay_domain(chain_id: u64, coordinator: Address) -> Eip712Domain {
@@ -94,5 +148,36 @@ pub fn relay_domain(chain_id: u64, coordinator: Address) -> Eip712Domain {
         version: "1",
         chain_id: chain_id,
         verifying_contract: coordinator,
+    }
+}
+
+/// Packs four values as `lastValues` and `resultValues` carry them: four int64, big-endian, each the value's code
+/// ([`MetricValue`]). What was not measured is not a number.
+pub fn pack_values(values: [MetricValue; 4]) -> B256 {
+    let mut word = B256::ZERO;
+    for (lane, value) in word.0.chunks_exact_mut(8).zip(values) {
+        lane.copy_from_slice(&value.code().to_be_bytes());
+    }
+    word
+}
+
+/// The four values of a word that [`pack_values`] made.
+pub fn unpack_values(word: B256) -> [MetricValue; 4] {
+    std::array::from_fn(|lane| {
+        let bytes = std::array::from_fn(|i| word.0[8 * lane + i]);
+        MetricValue::from_code(i64::from_be_bytes(bytes))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_in_their_lanes() {
+        let values = [0.25, -1.0, f64::NAN, 0.984_375].map(MetricValue::from_f64);
+        let word = pack_values(values);
+        assert_eq!(unpack_values(word), values);
+        assert_eq!(word.0[..8], 250_000i64.to_be_bytes());
     }
 }

@@ -279,3 +279,160 @@ fn selection_json() {
         }),
     );
 }
+
+#[test]
+fn messages() {
+    use alloy::primitives::{Address, B256, Uint, address};
+    use alloy::sol_types::{Eip712Domain, SolStruct, SolValue};
+    use offsetdata_protocol::bindings::collections::CollectionTerms;
+    use offsetdata_protocol::bindings::training::{DataInput, EscrowTerms, RequestDetails};
+    use offsetdata_protocol::ids::{CollectionId, MethodId, RequestId, details_hash, inputs_hash};
+    use offsetdata_protocol::messages as m;
+
+    let (chain_id, contract) = (31337, address!("0x00000000000000000000000000000000000000c0"));
+    let account = Address::repeat_byte;
+    let word = B256::repeat_byte;
+    let inputs = vec![DataInput {
+        collection: word(0x11),
+        selection: 1,
+        selectionRoot: B256::ZERO,
+        first: 5,
+        count: 100,
+        recordCap: 90,
+        pricePerRecord: 3,
+        payee: account(0xa1),
+    }];
+    let escrow = EscrowTerms {
+        user: account(0x01),
+        developer: account(0x02),
+        scheduler: account(0x03),
+        unitPrice: 5,
+        unitLimit: Uint::from(1_000_000u64),
+        maxUnitsPerSecond: 10_000,
+        holdbackBps: 1000,
+        relayFee: 7,
+        relayFeeCap: 20,
+        dataEscrow: 270,
+        openedAt: Uint::from(1_700_000_000u64),
+        startDeadline: Uint::from(1_700_003_600u64),
+        deadline: Uint::from(1_700_086_400u64),
+        gracePeriod: 300,
+        receiptWindow: 3600,
+    };
+    let details = RequestDetails {
+        model: word(0x21),
+        method: MethodId::of_name("image-classifier").0,
+        inputsHash: inputs_hash(&inputs),
+        hyperparametersDigest: word(0x22),
+        trainerDigest: word(0x23),
+        seed: word(0x24),
+        splitSeed: word(0x25),
+        validationBps: 1000,
+        testBps: 2000,
+        parent: B256::ZERO,
+        salt: word(0x26),
+    };
+    let terms = CollectionTerms {
+        contentRoot: word(0x31),
+        recordCount: 1797,
+        manifestDigest: word(0x32),
+        previous: B256::ZERO,
+        policyDigest: word(0x33),
+        sharesRoot: word(0x34),
+        salt: word(0x35),
+    };
+    let request = RequestId::of_terms(chain_id, contract, &escrow, details_hash(&details)).0;
+    let training = m::training_domain(chain_id, contract);
+    let message = |kind: &str, domain: &Eip712Domain, encoded: Vec<u8>, hash: B256, digest: B256| {
+        let name = domain.name.as_deref().unwrap_or_default().to_owned();
+        json!({ "type": kind, "domain": name, "encoded": hex(encoded), "hashStruct": hash, "digest": digest })
+    };
+    macro_rules! signed {
+        ($domain:expr, $message:expr) => {{
+            let (domain, value) = ($domain, $message);
+            let digest = value.eip712_signing_hash(&domain);
+            message(
+                &value.eip712_root_type(),
+                &domain,
+                value.abi_encode(),
+                value.eip712_hash_struct(),
+                digest,
+            )
+        }};
+    }
+    let first = m::Commitment {
+        request,
+        attempt: 1,
+        sequence: 1,
+        previousHead: B256::ZERO,
+        pointsDigest: word(0x41),
+        pointCount: 12,
+        units: Uint::from(4096),
+        lastValues: word(0x42),
+    };
+    let second = m::Commitment {
+        sequence: 2,
+        previousHead: first.eip712_hash_struct(),
+        pointsDigest: word(0x43),
+        pointCount: 24,
+        units: Uint::from(8192),
+        ..m::Commitment { request, attempt: 1, lastValues: word(0x44), ..first.clone() }
+    };
+    let settlement = m::Settlement {
+        request,
+        attempt: 1,
+        sequence: 2,
+        head: second.eip712_hash_struct(),
+        pointCount: 24,
+        units: Uint::from(8192),
+        artifactDigest: word(0x51),
+        artifactCid: word(0x52),
+        seriesRoot: word(0x53),
+        inputsRoot: word(0x54),
+        resultValues: word(0x55),
+    };
+    let made = json!({
+        "chainId": chain_id,
+        "contract": contract,
+        "collection": {
+            "registrant": account(0x04),
+            "terms": hex(terms.abi_encode()),
+            "id": CollectionId::of_terms(chain_id, contract, account(0x04), &terms),
+        },
+        "request": {
+            "escrow": hex(escrow.abi_encode()),
+            "details": hex(details.abi_encode()),
+            "inputs": hex(inputs.abi_encode()),
+            "inputsHash": inputs_hash(&inputs),
+            "detailsHash": details_hash(&details),
+            "id": request,
+        },
+        "messages": [
+            signed!(training.clone(), m::Assignment {
+                request, attempt: 1, worker: account(0x05), resumePoint: 0, validUntil: Uint::from(1_700_000_600u64),
+            }),
+            signed!(training.clone(), first),
+            signed!(training.clone(), second),
+            signed!(training.clone(), m::DataReceipt {
+                request, attempt: 1, input: 0, collection: word(0x11), records: 90, recordsRoot: word(0x61),
+            }),
+            signed!(training.clone(), settlement),
+            signed!(training, m::Closure { request, sequence: 2, reasonDigest: word(0x71) }),
+            signed!(m::access_domain(chain_id, contract), m::AccessUsed {
+                collection: word(0x11), right: 0, holder: account(0x06), since: Uint::from(1_700_000_000u64),
+            }),
+            signed!(m::billing_domain(chain_id, contract), m::UsageVoucher {
+                payer: account(0x06), payee: account(0xa1), collection: word(0x11), lane: 1, amount: 900,
+                records: 300, validUntil: Uint::from(1_700_086_400u64), fromDeposit: false,
+            }),
+            signed!(m::billing_domain(chain_id, contract), m::SpenderAuthorization {
+                payer: account(0x06), spender: account(0x07), cap: Uint::from(5000),
+                expiry: Uint::from(1_700_086_400u64), nonce: Uint::ZERO,
+            }),
+            signed!(m::relay_domain(chain_id, contract), m::WorkerHello {
+                worker: account(0x05), audience: "https://relayer.example".into(), issuedAt: Uint::from(1_700_000_000u64),
+            }),
+        ],
+    });
+    check("messages", &made);
+}

@@ -1,0 +1,35 @@
+//! What a worker is told when it starts. It reads no file but the key's.
+
+use std::path::PathBuf;
+
+/// Settings of `offsetdata worker`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WorkerConfig {
+    /// Base URL of the relayer that gives the jobs
+    #[arg(long, env = "OFFSETDATA_RELAYER_URL", default_value = "http://127.0.0.1:8460")]
+    pub relayer_url: String,
+
+    /// RPC endpoint, to check every job and collection against the chain
+    #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545")]
+    pub rpc_url: String,
+
+    /// File with the addresses of the contracts; without it the development network's
+    #[arg(long, env = "OFFSETDATA_DEPLOYMENT")]
+    pub deployment: Option<PathBuf>,
+
+    /// Directory of the block store that data is read from
+    #[arg(long, env = "OFFSETDATA_BLOCKS", default_value = ".dev/blocks")]
+    pub blocks: PathBuf,
+
+    /// Trustless gateways that are asked for what the block store lacks
+    #[arg(long, env = "OFFSETDATA_GATEWAYS", value_delimiter = ',')]
+    pub gateways: Vec<String>,
+
+    /// Key that signs commitments: dev:N, a keystore, or a file with a private key
+    #[arg(long, env = "OFFSETDATA_WORKER_KEY", value_name = "ACCOUNT")]
+    pub key: String,
+
+    /// Seconds of training after which a commitment is sent
+    #[arg(long, env = "OFFSETDATA_COMMIT_SECONDS", default_value_t = 5)]
+    pub commit_seconds: u64,
+}
