@@ -42,7 +42,7 @@ async fn catch_up(follower: &mut Follower) -> Vec<u64> {
 
 #[tokio::test]
 async fn follows_through_reorgs_like_a_rebuild() {
-    let deployment = deployment(31_337, 1);
+    let deployment = deployment(31_337, 0);
     let node = Node::start(&deployment).await;
     let followed = Database::new().await;
     let mut follower = follower(&node, &followed, &deployment).await;
@@ -82,7 +82,7 @@ async fn follows_through_reorgs_like_a_rebuild() {
 
 #[tokio::test]
 async fn a_request_that_a_reorg_took_is_gone_and_comes_back() {
-    let deployment = deployment(31_337, 1);
+    let deployment = deployment(31_337, 0);
     let node = Node::start(&deployment).await;
     let database = Database::new().await;
     let mut follower = follower(&node, &database, &deployment).await;
@@ -109,7 +109,7 @@ async fn a_request_that_a_reorg_took_is_gone_and_comes_back() {
 
 #[tokio::test]
 async fn a_reorg_deeper_than_the_limit_is_told() {
-    let deployment = deployment(31_337, 1);
+    let deployment = deployment(31_337, 0);
     let node = Node::start(&deployment).await;
     let database = Database::new().await;
     let mut follower = follower(&node, &database, &deployment).await;
@@ -124,11 +124,11 @@ async fn a_reorg_deeper_than_the_limit_is_told() {
 
 #[tokio::test]
 async fn catches_up_over_a_long_chain() {
-    let deployment = deployment(31_337, 1);
+    let deployment = deployment(31_337, 0);
     let node = Node::start(&deployment).await;
     for n in 1..=6 {
         node.emit(deployment.collection_registry, &events::registered(n)).await;
-        node.mine(700).await;
+        node.mine(90).await;
     }
     let database = Database::new().await;
     let mut follower = follower(&node, &database, &deployment).await;
@@ -137,7 +137,7 @@ async fn catches_up_over_a_long_chain() {
     for n in 1..=6 {
         let id = events::word("collection", n).into();
         let found = collections::find_collection(&mut conn, id).await.unwrap().unwrap();
-        assert_eq!(found.position.block(), 700 * (n - 1) + 1);
+        assert_eq!(found.position.block(), 90 * (n - 1) + 1);
     }
     // Old blocks without rows are not kept.
     let kept = blocks::list_blocks(&mut conn, 0, 10_000).await.unwrap();
@@ -179,7 +179,7 @@ async fn refuses_what_does_not_fit() {
 
 #[tokio::test]
 async fn an_event_of_another_contract_version_stops_it() {
-    let deployment = deployment(31_337, 1);
+    let deployment = deployment(31_337, 0);
     let node = Node::start(&deployment).await;
     let database = Database::new().await;
     let mut follower = follower(&node, &database, &deployment).await;

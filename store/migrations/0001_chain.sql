@@ -358,7 +358,8 @@ create table metric_points (
     value    BIGINT NOT NULL,  -- times 1,000,000; codes as in docs/protocol.md
     PRIMARY KEY (position, sequence)
 );
-create index metric_points_request on metric_points (request, key, position, sequence);
+create index metric_points_request on metric_points (request, position, sequence);
+create index metric_points_key on metric_points (request, key, position, sequence);
 
 -- ------------------------------------------------------------------ what stands now
 
