@@ -1,8 +1,9 @@
-//! The HTTP interface that workers call (`offsetdata_protocol::worker_api`), and two read-only pages for the operator.
+//! The HTTP interface that workers call (`offsetdata_protocol::worker_api`), and read-only pages for the operator.
 //! It never calls a worker.
 
 pub(crate) mod artifact;
 mod body;
+mod operator;
 mod problem;
 mod session;
 mod worker;
@@ -16,15 +17,13 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use alloy::sol_types::Eip712Domain;
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
 use offsetdata_protocol::worker_api::MAX_POINTS_BYTES;
-use offsetdata_store::relay::jobs::JobRow;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::jobs::Jobs;
@@ -40,8 +39,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(1800);
 /// Uploads at the same time.
 const MAX_UPLOADS: usize = 4;
-/// Jobs on the operator's page.
-const MAX_LISTED: u32 = 200;
 
 /// What the calls need.
 #[derive(Debug, Clone)]
@@ -82,8 +79,9 @@ pub fn router(api: Api) -> Router {
             "/v1/jobs/{request}/commitments",
             post(worker::commitment).layer(DefaultBodyLimit::max(MAX_COMMITMENT_BODY)),
         )
-        .route("/v1/jobs", get(list_jobs))
-        .route("/health", get(health))
+        .route("/v1/jobs", get(operator::list_jobs))
+        .route("/v1/transactions", get(operator::list_transactions))
+        .route("/health", get(operator::health))
         .layer(middleware::from_fn(|request: Request, next: Next| in_time(CALL_TIMEOUT, request, next)));
     let uploads = Router::new()
         .route("/v1/jobs/{request}/artifact", put(artifact::upload))
@@ -111,66 +109,4 @@ async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
 /// Seconds since 1970 by this machine's clock.
 pub(crate) fn unix_now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<u32>,
-}
-
-/// A job as the operator sees it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JobView {
-    request: String,
-    model: String,
-    state: String,
-    attempt: u8,
-    worker: Option<Address>,
-    lease_until: Option<u64>,
-    progress_ppm: u32,
-    sequence: u32,
-    point_count: u32,
-    units: u64,
-    reason: Option<String>,
-    created_at: u64,
-    updated_at: u64,
-}
-
-impl From<JobRow> for JobView {
-    fn from(job: JobRow) -> Self {
-        Self {
-            request: job.request.to_string(),
-            model: job.model.to_string(),
-            state: job.state,
-            attempt: job.attempt,
-            worker: job.worker,
-            lease_until: job.lease_until.map(|time| time.0),
-            progress_ppm: job.progress_ppm,
-            sequence: job.sequence,
-            point_count: job.point_count,
-            units: job.units.0,
-            reason: job.reason,
-            created_at: job.created_at.0,
-            updated_at: job.updated_at.0,
-        }
-    }
-}
-
-async fn list_jobs(
-    State(shared): State<Shared>,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Vec<JobView>>, ApiError> {
-    let Query(query) = query.map_err(|error| ApiError::malformed(error.body_text()))?;
-    let limit = query.limit.unwrap_or(50).min(MAX_LISTED);
-    let jobs = shared.api.jobs.list(limit).await?;
-    Ok(Json(jobs.into_iter().map(JobView::from).collect()))
-}
-
-async fn health(State(shared): State<Shared>) -> Result<Json<serde_json::Value>, ApiError> {
-    shared.api.jobs.list(1).await?;
-    Ok(Json(
-        serde_json::json!({ "status": "ok", "chainId": shared.api.chain_id, "coordinator": shared.api.jobs.coordinator }),
-    ))
 }

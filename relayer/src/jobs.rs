@@ -12,7 +12,7 @@ mod uploads;
 
 use std::sync::Arc;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, Bytes};
 use offsetdata_content::Blocks;
 use offsetdata_protocol::ids::RequestId;
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
@@ -132,26 +132,26 @@ async fn commit(tx: Tx) -> Result<(), RelayerError> {
     Ok(tx.commit().await.map_err(StoreError::from)?)
 }
 
+/// A transaction that a step of a job wants.
+struct Wanted<'a> {
+    kind: Kind,
+    dedupe: String,
+    request: RequestId,
+    terms: &'a Terms,
+    calldata: Bytes,
+}
+
 impl Jobs {
-    /// Queues a transaction about a request.
-    async fn want(
-        &self,
-        tx: &mut Tx,
-        kind: Kind,
-        dedupe: String,
-        request: RequestId,
-        terms: &Terms,
-        calldata: alloy::primitives::Bytes,
-        now: u64,
-    ) -> Result<bool, RelayerError> {
+    /// Queues a transaction, with the rows that cause it. False where it was queued before.
+    async fn want(&self, tx: &mut Tx, wanted: Wanted<'_>, now: u64) -> Result<bool, RelayerError> {
         let new = NewTransaction {
-            dedupe,
+            dedupe: wanted.dedupe,
             signer: self.sender,
-            kind: kind.as_str().to_owned(),
-            request: Some(request),
+            kind: wanted.kind.as_str().to_owned(),
+            request: Some(wanted.request),
             target: self.coordinator,
-            calldata,
-            expires_at: terms.last_moment().max(now).saturating_add(EXPIRY_MARGIN),
+            calldata: wanted.calldata,
+            expires_at: wanted.terms.last_moment().max(now).saturating_add(EXPIRY_MARGIN),
         };
         Ok(insert_transaction(tx, new, now).await?)
     }

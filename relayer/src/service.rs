@@ -93,7 +93,9 @@ impl Relayer {
             artifacts: config.artifacts,
         };
         let poll = Duration::from_millis(config.poll_milliseconds);
-        Ok(Self { listener, address, api, chain, signer, settings: config.transactions, poll })
+        let assignment_seconds = config.jobs.assignment_seconds.into();
+        let settings = TransactionSettings { assignment_seconds, ..config.transactions };
+        Ok(Self { listener, address, api, chain, signer, settings, poll })
     }
 
     /// Where it listens.

@@ -6,7 +6,7 @@ use offsetdata_store::Tx;
 use offsetdata_store::relay::jobs::JobRow;
 
 use super::state::{Event, JobState};
-use super::{Jobs, RelayerError, advance, close_key, state_of};
+use super::{Jobs, RelayerError, Wanted, advance, close_key, state_of};
 use crate::landing::{Terms, reason_digest};
 use crate::transactions::Kind;
 
@@ -52,8 +52,14 @@ impl Jobs {
         let terms = Terms::decode(&job.escrow, &job.details)?;
         // Commitments that were accepted land first. Should one of them be dropped, the closure is signed again.
         let (closure, signature) = self.scheduler.close(job.request, job.sequence, digest)?;
-        let calldata = terms.close_call(closure, signature);
-        self.want(tx, Kind::Close, close_key(job.request), job.request, &terms, calldata, now).await?;
+        let wanted = Wanted {
+            kind: Kind::Close,
+            dedupe: close_key(job.request),
+            request: job.request,
+            terms: &terms,
+            calldata: terms.close_call(closure, signature),
+        };
+        self.want(tx, wanted, now).await?;
         self.wanted.notify_one();
         Ok(state)
     }

@@ -13,7 +13,7 @@ use offsetdata_store::{Conn, Count};
 
 use super::lease::find;
 use super::state::Event;
-use super::{JobError, Jobs, RelayerError, RequestId, advance, commit, commit_key, settle_key};
+use super::{JobError, Jobs, RelayerError, RequestId, Wanted, advance, commit, commit_key, settle_key};
 use crate::checks::{self, CommitmentCase, FinishCase, Refusal, attempt};
 use crate::landing::Terms;
 use crate::scheduler::narrow;
@@ -77,8 +77,8 @@ impl Jobs {
             lastValues: upload.last_values,
         };
         let (kind, calldata) = terms.commit_call(assignment, call, upload.signature.clone());
-        let key = commit_key(request, upload.attempt, upload.sequence);
-        self.want(&mut tx, kind, key, request, &terms, calldata, now).await?;
+        let dedupe = commit_key(request, upload.attempt, upload.sequence);
+        self.want(&mut tx, Wanted { kind, dedupe, request, terms: &terms, calldata }, now).await?;
         work::insert_commitment(
             &mut tx,
             CommitmentRow {
@@ -289,7 +289,8 @@ impl Jobs {
         )
         .await?;
         let calldata = terms.settle_call(settlement, finish.signature.clone());
-        self.want(&mut tx, Kind::Settle, settle_key(request, finish.attempt), request, &terms, calldata, now)
+        let dedupe = settle_key(request, finish.attempt);
+        self.want(&mut tx, Wanted { kind: Kind::Settle, dedupe, request, terms: &terms, calldata }, now)
             .await?;
         job.units = Count(finish.units);
         job.progress_ppm = 1_000_000;

@@ -18,8 +18,8 @@ use crate::fixture::{COORDINATOR, database};
 use crate::scheduler::Scheduler;
 
 const TARGET: Address = Address::repeat_byte(0xaa);
-/// Its deployer of contracts reverts on short calls.
-const REVERTS: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
+/// The CREATE2 deployer that anvil starts with.
+const DEPLOYER: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
 const LONG_AGO: u64 = 1_000_000;
 
 struct Bench {
@@ -44,14 +44,18 @@ impl Bench {
     }
 
     async fn want(&self, name: &str, target: Address) {
+        self.want_call(name, target, name.as_bytes().to_vec().into()).await;
+    }
+
+    async fn want_call(&self, name: &str, target: Address, calldata: Bytes) {
         let new = NewTransaction {
             dedupe: name.into(),
             signer: Anvil::signer().address(),
             kind: Kind::Call.as_str().into(),
             request: None,
             target,
-            calldata: Bytes::from(name.as_bytes().to_vec()),
-            expires_at: u64::from(u32::MAX),
+            calldata,
+            expires_at: LONG_AGO + 1000,
         };
         let mut tx = self.pool.write().await.unwrap();
         assert!(insert_transaction(&mut tx, new, LONG_AGO).await.unwrap());
@@ -93,7 +97,9 @@ async fn queued_transactions_land_in_their_order() {
 #[tokio::test]
 async fn what_would_revert_is_dropped_with_its_reason_and_takes_no_nonce() {
     let bench = Bench::new(&[]).await;
-    bench.want("bad", REVERTS).await;
+    // Init code that reverts, after a salt: the deployer then reverts too.
+    let calldata = [[0u8; 32].as_slice(), &[0x60, 0, 0x60, 0, 0xfd]].concat();
+    bench.want_call("bad", DEPLOYER, calldata.into()).await;
     bench.want("good", TARGET).await;
     let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
     reconciler.round(LONG_AGO).await.unwrap();
@@ -102,6 +108,20 @@ async fn what_would_revert_is_dropped_with_its_reason_and_takes_no_nonce() {
     assert_eq!((bad.state.as_str(), bad.nonce), ("dropped", None));
     assert!(bad.reason.unwrap().contains("revert"));
     assert_eq!((bench.state("good").await, bench.nonce().await), (State::Confirmed, 1));
+}
+
+#[tokio::test]
+async fn what_the_node_cannot_run_waits_until_its_time_is_over_and_holds_nothing_up() {
+    let bench = Bench::new(&[]).await;
+    // Shorter than a salt: the deployer runs out of gas, which could be the node's limit.
+    bench.want("odd", DEPLOYER).await;
+    bench.want("good", TARGET).await;
+    let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
+    reconciler.round(LONG_AGO).await.unwrap();
+    reconciler.round(LONG_AGO + 1000).await.unwrap();
+    assert_eq!((bench.state("odd").await, bench.state("good").await), (State::Pending, State::Confirmed));
+    reconciler.round(LONG_AGO + 1001).await.unwrap();
+    assert_eq!((bench.state("odd").await, bench.nonce().await), (State::Dropped, 1));
 }
 
 #[tokio::test]
