@@ -112,7 +112,7 @@ async fn two_writers_take_turns() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(blocks::list_blocks(&mut *pool.acquire().await.unwrap(), 0, 100).await.unwrap().len(), 30);
+    assert_eq!(blocks::list_blocks(&mut pool.acquire().await.unwrap(), 0, 100).await.unwrap().len(), 30);
 }
 
 #[tokio::test]
@@ -125,8 +125,8 @@ async fn a_reader_sees_one_moment() {
     tx.commit().await.unwrap();
     assert!(blocks::find_block(&mut read, 1).await.unwrap().is_none());
     drop(read);
-    assert!(blocks::find_block(&mut *pool.acquire().await.unwrap(), 1).await.unwrap().is_some());
-    let again = blocks::insert_blocks(&mut *pool.acquire().await.unwrap(), &[block(1)]).await.unwrap_err();
+    assert!(blocks::find_block(&mut pool.acquire().await.unwrap(), 1).await.unwrap().is_some());
+    let again = blocks::insert_blocks(&mut pool.acquire().await.unwrap(), &[block(1)]).await.unwrap_err();
     assert!(again.is_duplicate() && !again.is_retryable(), "{again}");
 }
 
