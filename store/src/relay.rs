@@ -13,7 +13,11 @@ use crate::codec::{Put, Value};
 use crate::{Conn, StoreError};
 
 /// Runs a statement; the answer is the number of rows that it changed.
-async fn execute(conn: &mut Conn, sql: &'static str, values: Vec<Value>) -> Result<u64, StoreError> {
+async fn execute(
+    conn: &mut Conn,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, StoreError> {
     let mut statement = sqlx::query(sql);
     for value in values {
         statement = statement.put_value(value);
@@ -23,6 +27,6 @@ async fn execute(conn: &mut Conn, sql: &'static str, values: Vec<Value>) -> Resu
 
 /// The stored forms of values of any column types.
 macro_rules! values {
-    ($($value:expr),* $(,)?) => { vec![$($crate::codec::Column::value(&$value)),*] };
+    ($($value:expr),* $(,)?) => { [$($crate::codec::Column::value(&$value)),*] };
 }
-pub(self) use values;
+use values;

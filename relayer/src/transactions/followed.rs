@@ -46,7 +46,7 @@ pub(super) async fn advance(
     row.state = next.as_str().to_owned();
     row.reason = reason;
     row.updated_at = Count(now);
-    Ok(transactions::advance_transaction(tx, from.as_str(), row).await.map_err(RelayerError::from)?)
+    transactions::advance_transaction(tx, from.as_str(), row).await.map_err(RelayerError::from)
 }
 
 /// Notes where a transaction was included.
