@@ -3,6 +3,7 @@
 
 mod fees;
 mod followed;
+mod queued;
 mod reconciler;
 mod settings;
 mod signing;

@@ -5,19 +5,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
-use offsetdata_protocol::ids::RequestId;
+use offsetdata_store::Pool;
 use offsetdata_store::relay::signers;
 use offsetdata_store::relay::transactions::{self as rows, EnvelopeRow, TransactionRow};
-use offsetdata_store::{Count, Pool};
 
 use super::fees::Fees;
 use super::followed::{Tenure, advance, exclude, include};
 use super::settings::TransactionSettings;
 use super::signing::{Form, seal};
-use super::state::{Kind, TransactionState as State};
+use super::state::TransactionState as State;
 use crate::RelayerError;
-use crate::chain::{Chain, Estimate, Head, Inclusion, Sent};
-use crate::landing::{Revert, Verdict, judge};
+use crate::chain::{Chain, Head, Inclusion, Sent};
 use crate::scheduler::Scheduler;
 
 /// A nonce that was used without a receipt of ours: so many blocks until we believe it, as nodes can lag.
@@ -26,8 +24,6 @@ const BELIEVE_AFTER_BLOCKS: u64 = 2;
 const MAX_REVERTS: u32 = 5;
 /// So many free nonces are looked at in a round.
 const MAX_HOLES: usize = 64;
-/// A gas estimate over this can't be a call of ours.
-const MAX_GAS: u64 = 15_000_000;
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,12 +43,12 @@ pub struct Report {
 /// Follows one signer's transactions.
 #[derive(Debug)]
 pub struct Reconciler {
-    chain: Chain,
+    pub(super) chain: Chain,
     chain_id: u64,
-    signer: PrivateKeySigner,
-    scheduler: Scheduler,
-    settings: TransactionSettings,
-    tenure: Tenure,
+    pub(super) signer: PrivateKeySigner,
+    pub(super) scheduler: Scheduler,
+    pub(super) settings: TransactionSettings,
+    pub(super) tenure: Tenure,
     /// The head up to which all inclusions were compared with the chain.
     verified: Option<(u64, B256)>,
     /// Since which head a transaction's nonce is used without a receipt of ours.
@@ -118,7 +114,7 @@ impl Reconciler {
         Ok(report)
     }
 
-    async fn list(&self, state: State) -> Result<Vec<TransactionRow>, RelayerError> {
+    pub(super) async fn list(&self, state: State) -> Result<Vec<TransactionRow>, RelayerError> {
         let mut conn = self.tenure.pool.acquire().await?;
         Ok(rows::list_in(&mut conn, self.tenure.signer, state.as_str(), 10_000).await?)
     }
@@ -329,7 +325,7 @@ impl Reconciler {
         self.send(&mut row, &envelope, head, now).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         row: &mut TransactionRow,
         envelope: &EnvelopeRow,
@@ -358,7 +354,7 @@ impl Reconciler {
         commit(tx).await
     }
 
-    fn form(&self, row: &TransactionRow, nonce: u64, gas_limit: u64, fees: Fees) -> Form {
+    pub(super) fn form(&self, row: &TransactionRow, nonce: u64, gas_limit: u64, fees: Fees) -> Form {
         Form {
             chain_id: self.chain_id,
             transaction: row.id.0,
@@ -397,164 +393,8 @@ impl Reconciler {
         }
         Ok(())
     }
-
-    // ------------------------------------------------------------ queued
-
-    async fn sign_queued(&self, head: &Head, now: u64, report: &mut Report) -> Result<(), RelayerError> {
-        let mut flying = self.list(State::Signed).await?;
-        flying.extend(self.list(State::Broadcast).await?);
-        let mut room = (self.settings.max_in_flight as usize).saturating_sub(flying.len());
-        let queued = self.list(State::Pending).await?;
-        if queued.is_empty() || room == 0 {
-            return Ok(());
-        }
-        let used = self.chain.nonce(self.tenure.signer).await?;
-        let mut tx = self.tenure.write(now).await?;
-        if signers::raise_nonce(&mut tx, self.tenure.signer, self.tenure.epoch, used).await? {
-            tracing::warn!(nonce = used, "this key was used elsewhere: nonces go on after that");
-        }
-        commit(tx).await?;
-        let tip = self.chain.tip().await?;
-        let fees = Fees::first(head.base_fee, tip, self.settings.max_fee_per_gas);
-        let mut before: HashSet<RequestId> = flying.iter().filter_map(|row| row.request).collect();
-        let mut held: HashSet<RequestId> = HashSet::new();
-        for row in queued {
-            if room == 0 {
-                break;
-            }
-            if row.request.is_some_and(|request| held.contains(&request)) {
-                continue;
-            }
-            let request = row.request;
-            let has_predecessor = request.is_some_and(|request| before.contains(&request));
-            match self.sign_one(row, has_predecessor, fees, head, now, report).await? {
-                Outcome::Signed => {
-                    room -= 1;
-                    before.extend(request);
-                }
-                Outcome::Ended => {}
-                Outcome::Waits => held.extend(request),
-            }
-        }
-        Ok(())
-    }
-
-    async fn sign_one(
-        &self,
-        mut row: TransactionRow,
-        has_predecessor: bool,
-        fees: Fees,
-        head: &Head,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<Outcome, RelayerError> {
-        // An estimate runs the call: what would revert is not sent.
-        let gas = match self.chain.estimate(self.tenure.signer, row.target, &row.calldata).await? {
-            Estimate::Gas(gas) => gas,
-            Estimate::Reverts(data) => return self.on_revert(row, &data, has_predecessor, now, report).await,
-            Estimate::Unknown(reason) => return self.wait(row, reason, now, report).await,
-        };
-        let gas_limit = gas.saturating_add(gas.saturating_mul(self.settings.gas_margin_percent) / 100);
-        if gas_limit > MAX_GAS {
-            return self.wait(row, format!("takes {gas} gas, more than any call of ours"), now, report).await;
-        }
-        let mut tx = self.tenure.write(now).await?;
-        let nonce = signers::take_nonce(&mut tx, self.tenure.signer, self.tenure.epoch).await?;
-        let nonce = nonce.ok_or(RelayerError::Fenced)?;
-        let envelope = seal(&self.signer, self.form(&row, nonce, gas_limit, fees), head.number, now)?;
-        row.nonce = Some(Count(nonce));
-        if !advance(&mut tx, &mut row, State::Signed, None, now).await? {
-            // Someone ended it meanwhile: the nonce is not taken, as nothing is committed.
-            return Ok(Outcome::Ended);
-        }
-        rows::insert_envelope(&mut tx, envelope.clone()).await?;
-        commit(tx).await?;
-        report.signed += 1;
-        self.send(&mut row, &envelope, head, now).await?;
-        Ok(Outcome::Signed)
-    }
-
-    async fn on_revert(
-        &self,
-        mut row: TransactionRow,
-        data: &[u8],
-        has_predecessor: bool,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<Outcome, RelayerError> {
-        let kind = Kind::read(&row.kind)?;
-        let state = match row.request {
-            Some(request) if kind != Kind::Call => Some(self.chain.state_of(row.target, request).await?),
-            _ => None,
-        };
-        let revert = Revert {
-            kind,
-            request: row.request,
-            calldata: &row.calldata,
-            data,
-            state: state.as_ref(),
-            has_predecessor,
-            valid_until: now + self.settings.assignment_seconds,
-        };
-        match judge(&revert, &self.scheduler)? {
-            Verdict::Superseded(reason) => self.end(row, State::Superseded, reason, now, report).await,
-            Verdict::Never(reason) => self.end(row, State::Dropped, reason, now, report).await,
-            Verdict::Wait(reason) => self.wait(row, reason, now, report).await,
-            Verdict::Renew(calldata) => {
-                row.calldata = calldata;
-                row.updated_at = Count(now);
-                let mut tx = self.tenure.write(now).await?;
-                rows::advance_transaction(&mut tx, State::Pending.as_str(), &row).await?;
-                commit(tx).await?;
-                Ok(Outcome::Waits)
-            }
-        }
-    }
-
-    async fn wait(
-        &self,
-        mut row: TransactionRow,
-        reason: String,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<Outcome, RelayerError> {
-        if now > row.expires_at.0 {
-            return self.end(row, State::Dropped, reason, now, report).await;
-        }
-        if row.reason.as_ref() != Some(&reason) {
-            tracing::info!(transaction = row.id.0, kind = row.kind, reason, "waits");
-            row.reason = Some(reason);
-            row.updated_at = Count(now);
-            let mut tx = self.tenure.write(now).await?;
-            rows::advance_transaction(&mut tx, State::Pending.as_str(), &row).await?;
-            commit(tx).await?;
-        }
-        Ok(Outcome::Waits)
-    }
-
-    async fn end(
-        &self,
-        mut row: TransactionRow,
-        state: State,
-        reason: String,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<Outcome, RelayerError> {
-        tracing::warn!(transaction = row.id.0, kind = row.kind, %state, reason, "ended without landing");
-        let mut tx = self.tenure.write(now).await?;
-        advance(&mut tx, &mut row, state, Some(reason), now).await?;
-        commit(tx).await?;
-        report.ended += 1;
-        Ok(Outcome::Ended)
-    }
 }
 
-enum Outcome {
-    Signed,
-    Ended,
-    Waits,
-}
-
-async fn commit(tx: offsetdata_store::Tx) -> Result<(), RelayerError> {
+pub(super) async fn commit(tx: offsetdata_store::Tx) -> Result<(), RelayerError> {
     Ok(tx.commit().await.map_err(offsetdata_store::StoreError::from)?)
 }
