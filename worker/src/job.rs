@@ -65,18 +65,18 @@ pub(crate) async fn run(job: Job, tools: Tools) {
         heart.abort();
         match result {
             Ok(()) => tracing::info!("settled"),
-            Err(WorkerError::Refused { code, reason }) => {
-                tracing::warn!(code, reason, "the relayer no longer wants this attempt");
-            }
             Err(error) => {
                 let cancelled = progress.stop.load(Ordering::Relaxed);
                 tracing::warn!(%error, cancelled, "did not succeed");
                 let reason = if cancelled { "cancelled".to_owned() } else { error.to_string() };
                 let reason = reason.chars().take(2000).collect();
-                let retryable = !cancelled && error.is_retryable();
+                // What the relayer refused, another attempt may do right: one that began before this program was
+                // started again goes on where nothing here remembers.
+                let refused = matches!(error, WorkerError::Refused { .. });
+                let retryable = !cancelled && (refused || error.is_retryable());
                 let failure = Failure { attempt: job.attempt, reason, retryable };
                 if let Err(error) = tools.relay.fail(job.request, &failure).await {
-                    tracing::warn!(%error, "could not tell the relayer; the lease will end by itself");
+                    tracing::warn!(%error, "the relayer was not told; it may know already, and the lease ends by itself");
                 }
             }
         }

@@ -36,7 +36,7 @@ pub async fn run(
                 {
                     return Err(error);
                 }
-                tracing::warn!(%error, "session ended; a new one begins");
+                tracing::warn!(%error, "no session; asking again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
@@ -50,9 +50,9 @@ pub async fn run(
     }
 }
 
-/// Codes of a session that is over, for which a new hello is the answer.
+/// Codes for which a new hello, a second later, is the answer: `notAllowed` ends when a base names this worker.
 fn is_session(code: &str) -> bool {
-    matches!(code, "unauthorized" | "401")
+    matches!(code, "noSession" | "replayedHello" | "notAllowed")
 }
 
 async fn session(

@@ -1,0 +1,68 @@
+//! The commands, one file each. A command reads its words, calls a room below, and prints.
+
+mod account;
+mod base;
+mod collection;
+mod dev;
+mod model;
+mod project;
+mod publish;
+mod services;
+mod train;
+
+use crate::context::Settings;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole network on this machine
+    Dev(dev::Dev),
+    /// Publish a folder of images as a collection
+    Publish(publish::Publish),
+    /// Look at collections and verify them
+    #[command(subcommand)]
+    Collection(collection::Collection),
+    /// Offer a base for training
+    #[command(subcommand)]
+    Base(base::Base),
+    /// Open projects
+    #[command(subcommand)]
+    Project(project::Project),
+    /// Request models
+    #[command(subcommand)]
+    Model(model::Model),
+    /// Request training and watch it
+    #[command(subcommand)]
+    Train(train::Train),
+    /// Addresses, balances and what the contracts owe
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Run the indexer: chain to database to GraphQL
+    Indexer(services::IndexerService),
+    /// Run the relayer: database to worker to chain
+    Relayer(services::RelayerService),
+    /// Run a worker: claims jobs, trains, signs
+    Worker(services::WorkerService),
+}
+
+impl Command {
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Indexer(_) | Self::Relayer(_) | Self::Worker(_))
+    }
+
+    pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
+        match self {
+            Self::Dev(command) => command.run(settings).await,
+            Self::Publish(command) => command.run(settings).await,
+            Self::Collection(command) => command.run(settings).await,
+            Self::Base(command) => command.run(settings).await,
+            Self::Project(command) => command.run(settings).await,
+            Self::Model(command) => command.run(settings).await,
+            Self::Train(command) => command.run(settings).await,
+            Self::Account(command) => command.run(settings).await,
+            Self::Indexer(command) => command.run(settings).await,
+            Self::Relayer(command) => command.run(settings).await,
+            Self::Worker(command) => command.run(settings).await,
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! `offsetdata dev`: the whole network on this machine: a chain, the contracts, a block gateway, indexer, relayer and
+//! worker, each a process of its own, started again when it dies and stopped together.
+
+mod parts;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy::primitives::U256;
+use anyhow::{Context as _, bail, ensure};
+use offsetdata_content::{Blocks, gateway};
+use offsetdata_protocol::deployments::Deployment;
+use offsetdata_sdk::{Account, Chain, token};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+use crate::context::Settings;
+use crate::output;
+use parts::{Part, Parts};
+
+/// What each development account is given on the first start: 1,000,000 tokens of 6 decimals.
+const PURSE: u64 = 1_000_000_000_000;
+/// Who is who among the development accounts.
+const ROLES: [(&str, u32); 7] = [
+    ("deployer", 0),
+    ("publisher", 1),
+    ("user", 2),
+    ("developer", 3),
+    ("worker", 4),
+    ("relayer", 5),
+    ("stranger", 6),
+];
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: offsetdata dev --fresh
+
+A second start goes on where the first ended; --fresh begins anew. Stop it with Ctrl-C. Logs: DIR/logs.")]
+pub(crate) struct Dev {
+    /// Where chain, blocks, database and logs are kept
+    #[arg(long, default_value = ".dev")]
+    dir: PathBuf,
+    /// Forget everything that is in DIR
+    #[arg(long)]
+    fresh: bool,
+    /// Port of the chain's RPC endpoint
+    #[arg(long, default_value_t = 8545)]
+    rpc_port: u16,
+    /// Port of the indexer
+    #[arg(long, default_value_t = 8450)]
+    indexer_port: u16,
+    /// Port of the relayer
+    #[arg(long, default_value_t = 8460)]
+    relayer_port: u16,
+    /// Port of the block gateway
+    #[arg(long, default_value_t = 8480)]
+    gateway_port: u16,
+    /// Seconds between blocks
+    #[arg(long, default_value_t = 1)]
+    block_time: u64,
+    /// Seconds between a worker's commitments
+    #[arg(long, default_value_t = 2)]
+    commit_seconds: u64,
+}
+
+impl Dev {
+    pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
+        let root = repository()?;
+        if self.fresh && self.dir.exists() {
+            ensure!(
+                self.dir.join("logs").is_dir(),
+                "{} is no folder of `offsetdata dev`; it is not deleted",
+                self.dir.display()
+            );
+            parts::stop_leftovers(&self.dir);
+            std::fs::remove_dir_all(&self.dir).with_context(|| format!("deleting {}", self.dir.display()))?;
+        }
+        std::fs::create_dir_all(self.dir.join("logs"))
+            .with_context(|| format!("creating {}", self.dir.display()))?;
+        parts::stop_leftovers(&self.dir);
+        let mut parts = Parts::new(&self.dir);
+        let result = tokio::select! {
+            result = self.serve(&settings, &root, &mut parts) => result,
+            () = stopped() => Ok(()),
+        };
+        eprintln!("stopping");
+        parts.stop().await;
+        result
+    }
+
+    async fn serve(&self, settings: &Settings, root: &Path, parts: &mut Parts) -> anyhow::Result<()> {
+        let deployment = Deployment::dev()?;
+        eprintln!("chain       starting anvil");
+        parts.start(self.anvil(root)?).await?;
+        let rpc = format!("http://127.0.0.1:{}", self.rpc_port);
+        wait_for_chain(&rpc).await?;
+        let chain = self.contracts(root, &rpc, deployment).await?;
+        let addresses = serde_json::to_string_pretty(chain.deployment())?;
+        std::fs::write(self.dir.join("deployment.json"), addresses).context("writing deployment.json")?;
+        let blocks = Blocks::directory(self.dir.join("blocks"))?;
+        let listener = TcpListener::bind(("127.0.0.1", self.gateway_port))
+            .await
+            .with_context(|| format!("port {} for the block gateway", self.gateway_port))?;
+        tokio::spawn(async move { axum::serve(listener, gateway::router(blocks)).await });
+        for part in [self.indexer(&rpc)?, self.relayer(&rpc)?, self.worker(&rpc)?] {
+            eprintln!("{:<11} starting", part.name());
+            parts.start(part).await?;
+        }
+        self.wait_until_ready().await?;
+        self.report(settings, &chain, &rpc)?;
+        parts.watch().await;
+        Ok(())
+    }
+
+    fn anvil(&self, root: &Path) -> anyhow::Result<Part> {
+        let own = root.join(".tools/bin/anvil");
+        let program = if own.exists() { own } else { PathBuf::from("anvil") };
+        let mut command = Command::new(program);
+        command.args(["--host", "127.0.0.1", "--port", &self.rpc_port.to_string()]);
+        command.args(["--block-time", &self.block_time.to_string(), "--slots-in-an-epoch", "1"]);
+        command.args(["--state-interval", "5", "--state"]).arg(self.dir.join("anvil.json"));
+        Ok(Part::new("chain", command))
+    }
+
+    /// Deploys what is not there yet, and fills the purses the first time.
+    async fn contracts(&self, root: &Path, rpc: &str, deployment: Deployment) -> anyhow::Result<Chain> {
+        let deployer = Account::dev(0)?;
+        if let Ok(chain) = Chain::connect(rpc, deployment.clone()).await {
+            eprintln!("contracts   were deployed before");
+            return Ok(chain);
+        }
+        eprintln!("contracts   building and deploying");
+        let log = std::fs::File::create(self.dir.join("logs/deploy.log"))?;
+        let status = Command::new(root.join("scripts/deploy"))
+            .args(["--rpc-url", rpc, "--unlocked", "--sender", &deployer.address().to_string()])
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .status()
+            .await
+            .context("starting scripts/deploy")?;
+        ensure!(
+            status.success(),
+            "the contracts were not deployed; see {}/logs/deploy.log",
+            self.dir.display()
+        );
+        let chain = Chain::connect(rpc, deployment)
+            .await
+            .context("the contracts are not at the committed addresses: run scripts/export-deployments")?;
+        for (_, index) in ROLES {
+            token::mint(&chain, &deployer, Account::dev(index)?.address(), U256::from(PURSE)).await?;
+        }
+        Ok(chain)
+    }
+
+    fn service(&self, name: &'static str, rpc: &str) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+        command.arg(name).env("OFFSETDATA_RPC_URL", rpc).env("OFFSETDATA_BLOCKS", self.dir.join("blocks"));
+        command.env("OFFSETDATA_DEPLOYMENT", self.dir.join("deployment.json"));
+        command
+            .env("OFFSETDATA_DATABASE_URL", format!("sqlite:{}", self.dir.join("offsetdata.db").display()));
+        Ok(command)
+    }
+
+    fn indexer(&self, rpc: &str) -> anyhow::Result<Part> {
+        let mut command = self.service("indexer", rpc)?;
+        command.env("OFFSETDATA_INDEXER_LISTEN", format!("127.0.0.1:{}", self.indexer_port));
+        Ok(Part::new("indexer", command))
+    }
+
+    fn relayer(&self, rpc: &str) -> anyhow::Result<Part> {
+        let mut command = self.service("relayer", rpc)?;
+        command.env("OFFSETDATA_RELAYER_LISTEN", format!("127.0.0.1:{}", self.relayer_port));
+        command.env("OFFSETDATA_RELAYER_URL", self.relayer_url());
+        command.env("OFFSETDATA_ARTIFACTS", self.dir.join("artifacts"));
+        // Everyone knows the keys of the development accounts: this one is no secret.
+        command.env("OFFSETDATA_SCHEDULER_KEY", Account::dev(5)?.signer().to_bytes().to_string());
+        Ok(Part::new("relayer", command))
+    }
+
+    fn worker(&self, rpc: &str) -> anyhow::Result<Part> {
+        let mut command = self.service("worker", rpc)?;
+        command.env("OFFSETDATA_RELAYER_URL", self.relayer_url());
+        command.env("OFFSETDATA_WORKER_KEY", "dev:4");
+        command.env("OFFSETDATA_COMMIT_SECONDS", self.commit_seconds.to_string());
+        Ok(Part::new("worker", command))
+    }
+
+    fn relayer_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.relayer_port)
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+        for (name, port) in [("indexer", self.indexer_port), ("relayer", self.relayer_port)] {
+            let url = format!("http://127.0.0.1:{port}/health");
+            let mut answered = false;
+            for _ in 0..150 {
+                answered = client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
+                if answered {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            if !answered {
+                bail!("the {name} does not answer; see {}/logs/{name}.log", self.dir.display());
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, settings: &Settings, chain: &Chain, rpc: &str) -> anyhow::Result<()> {
+        let mut accounts = serde_json::Map::new();
+        for (role, index) in ROLES {
+            let account = json!({ "as": format!("dev:{index}"), "address": Account::dev(index)?.address() });
+            accounts.insert(role.to_owned(), account);
+        }
+        let urls = json!({
+            "rpc": rpc,
+            "indexer": format!("http://127.0.0.1:{}/graphql", self.indexer_port),
+            "relayer": self.relayer_url(),
+            "blocks": format!("http://127.0.0.1:{}/ipfs/", self.gateway_port),
+        });
+        let ready = json!({
+            "ready": true,
+            "urls": urls,
+            "accounts": accounts,
+            "contracts": serde_json::to_value(chain.deployment())?,
+            "dir": self.dir,
+        });
+        // Who starts the network from a program waits for this file.
+        std::fs::write(self.dir.join("ready.json"), ready.to_string())?;
+        output::print(settings.json, &ready, || {
+            let mut text = "\nthe network runs; Ctrl-C stops it\n\n".to_owned();
+            for (name, url) in urls.as_object().into_iter().flatten() {
+                text += &format!("{name:<11} {}\n", url.as_str().unwrap_or_default());
+            }
+            text += "\n";
+            for (role, account) in &accounts {
+                let word =
+                    |key: &str| account.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                text += &format!("{role:<11} --as {}  {}\n", word("as"), word("address"));
+            }
+            text
+        });
+        Ok(())
+    }
+}
+
+/// The folder of the sources: contracts are built from it.
+fn repository() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let found = here.ancestors().find(|folder| folder.join("scripts/deploy").is_file());
+    found
+        .map(Path::to_path_buf)
+        .context("run this from a clone of the sources: the contracts are built from it")
+}
+
+async fn wait_for_chain(rpc: &str) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+    let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
+    for _ in 0..100 {
+        if client.post(rpc).json(&ask).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("anvil does not answer at {rpc}; is the port taken? see logs/chain.log")
+}
+
+/// Ctrl-C, or the signal that a supervisor sends.
+pub(super) async fn stopped() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
