@@ -18,7 +18,7 @@ pub(crate) enum Command {
     /// Run the whole network on this machine
     Dev(dev::Dev),
     /// Publish a folder of images as a collection
-    Publish(publish::Publish),
+    Publish(Box<publish::Publish>),
     /// Look at collections and verify them
     #[command(subcommand)]
     Collection(collection::Collection),
@@ -33,14 +33,14 @@ pub(crate) enum Command {
     Model(model::Model),
     /// Request training and watch it
     #[command(subcommand)]
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Addresses, balances and what the contracts owe
     #[command(subcommand)]
     Account(account::Account),
     /// Run the indexer: chain to database to GraphQL
-    Indexer(services::IndexerService),
+    Indexer(Box<services::IndexerService>),
     /// Run the relayer: database to worker to chain
-    Relayer(services::RelayerService),
+    Relayer(Box<services::RelayerService>),
     /// Run a worker: claims jobs, trains, signs
     Worker(services::WorkerService),
 }

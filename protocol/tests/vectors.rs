@@ -1,6 +1,6 @@
 //! The golden vectors of tests/vectors, which forge, Python and the page read too: made again and held against the files.
 //! `OFFSETDATA_BLESS=1` rewrites them. cid.json is not made here: other tools' CIDs stand in it.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::approx_constant, reason = "tests")]
 
 use offsetdata_protocol::chunk::{ChunkBuilder, ChunkLimits, OpenChunk, SealedChunk, Taken};
 use offsetdata_protocol::leaf::{leaf_hash, record_leaf};
@@ -347,17 +347,14 @@ fn messages() {
         let name = domain.name.as_deref().unwrap_or_default().to_owned();
         json!({ "type": kind, "domain": name, "encoded": hex(encoded), "hashStruct": hash, "digest": digest })
     };
+    fn kind_of<M: SolStruct>(_: &M) -> String {
+        M::eip712_encode_type().into_owned()
+    }
     macro_rules! signed {
         ($domain:expr, $message:expr) => {{
             let (domain, value) = ($domain, $message);
             let digest = value.eip712_signing_hash(&domain);
-            message(
-                &value.eip712_root_type(),
-                &domain,
-                value.abi_encode(),
-                value.eip712_hash_struct(),
-                digest,
-            )
+            message(&kind_of(&value), &domain, value.abi_encode(), value.eip712_hash_struct(), digest)
         }};
     }
     let first = m::Commitment {

@@ -1,5 +1,7 @@
 //! The dependency rule of ARCHITECTURE.md, checked over `cargo metadata`. It checks crates, not files.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};

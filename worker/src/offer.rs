@@ -51,7 +51,7 @@ pub(crate) fn check(offer: &JobOffer, deployment: &Deployment, worker: Address) 
     };
     let signed = assignment.eip712_signing_hash(&training_domain(chain_id, coordinator));
     let signer = Signature::from_raw(&offer.assignment_signature)
-        .and_then(|signature| Ok(signature.recover_address_from_prehash(&signed)?))
+        .and_then(|signature| signature.recover_address_from_prehash(&signed))
         .map_err(|e| WorkerError::Offer(format!("signature of the assignment: {e}")))?;
     if signer != escrow.scheduler {
         return Err(WorkerError::Offer(format!(

@@ -15,7 +15,7 @@ pub(crate) enum Train {
     /// Request training of a model on a collection; its limit is escrowed
     #[command(after_help = "Example: offsetdata train request --model 0x… --base 0x… --collection 0x… \\
     --set epochs=30 --set learningRate=0.002 --validation 10 --test 20 --seed 7 --watch --as dev:2")]
-    Request(plan::Request),
+    Request(Box<plan::Request>),
     /// Watch a training until it ends
     #[command(after_help = "Example: offsetdata train watch 0x…")]
     Watch(watch::Watch),
