@@ -51,10 +51,23 @@ impl Watch {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let indexer = settings.indexer()?;
         let mut after = Value::Null;
-        let mut unknown = Duration::ZERO;
+        let (mut unknown, mut silent) = (Duration::ZERO, Duration::ZERO);
         let mut said = String::new();
         loop {
-            let Some(state) = ask(&indexer, self.request, &after).await? else {
+            let state = match ask(&indexer, self.request, &after).await {
+                // Watching outlives a restart of the indexer.
+                Err(error) if is_unreachable(&error) && silent < KNOWN_WITHIN => {
+                    if silent.is_zero() {
+                        tracing::warn!(%error, "asking again");
+                    }
+                    silent += EVERY;
+                    tokio::time::sleep(EVERY).await;
+                    continue;
+                }
+                asked => asked.context("watching needs the indexer; --indexer names it")?,
+            };
+            silent = Duration::ZERO;
+            let Some(state) = state else {
                 if unknown >= KNOWN_WITHIN {
                     bail!("the indexer does not know request {}; is it on this chain?", self.request);
                 }
@@ -100,16 +113,13 @@ pub(super) async fn show(settings: &Settings, request: RequestId) -> anyhow::Res
     Ok(())
 }
 
-async fn ask(indexer: &Indexer, request: RequestId, after: &Value) -> anyhow::Result<Option<Value>> {
-    match indexer.query(PROGRESS, json!({ "id": request, "after": after })).await {
-        Ok(mut data) => Ok(Some(data["trainingRequest"].take()).filter(|state| !state.is_null())),
-        // Watching outlives a restart of the indexer.
-        Err(SdkError::Indexer { reason, .. }) if reason.contains("error sending request") => {
-            tracing::warn!(reason, "the indexer does not answer; asking again");
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
+async fn ask(indexer: &Indexer, request: RequestId, after: &Value) -> Result<Option<Value>, SdkError> {
+    let mut data = indexer.query(PROGRESS, json!({ "id": request, "after": after })).await?;
+    Ok(Some(data["trainingRequest"].take()).filter(|state| !state.is_null()))
+}
+
+fn is_unreachable(error: &SdkError) -> bool {
+    matches!(error, SdkError::Indexer { reason, .. } if reason.contains("error sending request"))
 }
 
 fn print_commitment(json: bool, node: &Value) {
