@@ -47,6 +47,9 @@ abstract contract Credits is ICredits, ERC2771Context, ReentrancyGuardTransient 
 
     /// @dev Owes `amount` more to `account`. Emits nothing: the caller's event carries the amount.
     function _credit(address account, uint256 amount) internal {
-        _credits[account] += amount;
+        unchecked {
+            // No overflow: together the credits are never more than the tokens that this contract holds.
+            _credits[account] += amount;
+        }
     }
 }

@@ -14,6 +14,7 @@ import {ICollectionRegistry} from "./interfaces/ICollectionRegistry.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IReceiveWithAuthorization} from "./interfaces/IReceiveWithAuthorization.sol";
 import {ITrainingCoordinator} from "./interfaces/ITrainingCoordinator.sol";
+import {CalldataWords} from "./libraries/CalldataWords.sol";
 import {PackedState, PackedStates} from "./libraries/PackedStates.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 import {TrainingHashes} from "./libraries/TrainingHashes.sol";
@@ -30,6 +31,7 @@ import {
     DataInput,
     DataReceipt,
     EscrowTerms,
+    LandingTerms,
     RequestDetails,
     RequestLedger,
     RequestState,
@@ -43,8 +45,10 @@ import {
 /// @dev The settlement token must move exactly the amount it is told (no fee on transfer, no rebasing).
 contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     using SafeERC20 for IERC20;
+    using CalldataWords for Commitment;
     using TrainingHashes for EscrowTerms;
     using TrainingMoney for EscrowTerms;
+    using TrainingMoney for LandingTerms;
 
     /// @notice Where collections are registered.
     ICollectionRegistry public immutable collectionRegistry;
@@ -128,7 +132,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         _requireUser(escrow);
         (RequestId id, PackedState state) = _load(escrow, detailsHash);
         _requireStatus(id, state, state.status() == RequestStatus.OPEN);
-        uint256 last = TrainingLanding.lastMoment(escrow, state, 0);
+        uint256 last = TrainingLanding.lastMoment(escrow.landing, state, 0);
         require(block.timestamp <= last, TrainingCoordinator_TooLate(last));
 
         uint40 cancelledAt = uint40(block.timestamp);
@@ -137,7 +141,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         _ledgers[id].cancelledAt = cancelledAt;
         // At most the deadline, 40 bits, and the grace, whose sum stays far below.
         // forge-lint: disable-next-line(unsafe-typecast)
-        emit CancelRequested(id, uint40(TrainingLanding.lastMoment(escrow, state, cancelledAt)));
+        emit CancelRequested(id, uint40(TrainingLanding.lastMoment(escrow.landing, state, cancelledAt)));
     }
 
     // ---------------------------------------------------------------- land signed work
@@ -162,36 +166,45 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         state =
             PackedStates.pack(assignment.worker, state.status(), assignment.attempt, state.sequence(), state.units());
         emit AttemptAssigned(id, assignment.worker, assignment.attempt, assignment.resumePoint, assignment.validUntil);
-        TrainingLanding.requireNone(_land(escrow, id, state, commitment, signature));
-        _payRelay(escrow.landingFee(commitment.sequence));
+        TrainingLanding.requireNone(_land(escrow.landing, id, state, commitment, signature));
+        address relayer = _msgSender();
+        _emitLanded(id, commitment, relayer);
+        _payRelay(relayer, escrow.landing.landingFee(commitment.sequenceWord()));
     }
 
     /// @inheritdoc ITrainingCoordinator
     function commit(
-        EscrowTerms calldata escrow,
-        bytes32 detailsHash,
+        LandingTerms calldata landing,
+        bytes32 termsHash,
         Commitment calldata commitment,
         bytes calldata signature
     ) external {
-        (RequestId id, PackedState state) = _load(escrow, detailsHash);
-        TrainingLanding.requireNone(_land(escrow, id, state, commitment, signature));
-        _payRelay(escrow.landingFee(commitment.sequence));
+        RequestId id = TrainingHashes.requestId(landing, termsHash);
+        TrainingLanding.requireNone(_land(landing, id, _states[id], commitment, signature));
+        address relayer = _msgSender();
+        _emitLanded(id, commitment, relayer);
+        _payRelay(relayer, landing.landingFee(commitment.sequenceWord()));
     }
 
     /// @inheritdoc ITrainingCoordinator
     function commitBatch(CommitItem[] calldata items) external {
+        address relayer = _msgSender();
         uint256 fees;
         for (uint256 i = 0; i < items.length; ++i) {
             CommitItem calldata item = items[i];
             Commitment calldata commitment = item.commitment;
-            (RequestId id, PackedState state) = _load(item.escrow, item.detailsHash);
-            bytes memory refusal = _land(item.escrow, id, state, commitment, item.signature);
-            if (refusal.length == 0) fees += item.escrow.landingFee(commitment.sequence);
-            // The first four bytes of an error are its selector.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            else emit CommitmentSkipped(id, commitment.sequence, bytes4(refusal));
+            RequestId id = TrainingHashes.requestId(item.landing, item.termsHash);
+            bytes memory refusal = _land(item.landing, id, _states[id], commitment, item.signature);
+            if (refusal.length == 0) {
+                _emitLanded(id, commitment, relayer);
+                fees += item.landing.landingFee(commitment.sequenceWord());
+            } else {
+                // The first four bytes of an error are its selector.
+                // forge-lint: disable-next-line(unsafe-typecast)
+                emit CommitmentSkipped(id, commitment.sequence, bytes4(refusal));
+            }
         }
-        _payRelay(fees);
+        _payRelay(relayer, fees);
     }
 
     /// @inheritdoc ITrainingCoordinator
@@ -231,7 +244,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         require(state.sequence() != 0, TrainingCoordinator_WrongSequence(settlement.sequence, 1));
         TrainingLanding.requireNone(
             TrainingLanding.refusal(
-                escrow,
+                escrow.landing,
                 id,
                 state,
                 ledger.cancelledAt,
@@ -271,7 +284,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         (RequestId id, PackedState state) = _load(escrow, detailsHash);
         _requireStatus(id, state, state.isRunning());
         RequestLedger memory ledger = _ledgers[id];
-        uint256 last = TrainingLanding.lastMoment(escrow, state, ledger.cancelledAt);
+        uint256 last = TrainingLanding.lastMoment(escrow.landing, state, ledger.cancelledAt);
         require(block.timestamp > last, TrainingCoordinator_TooEarly(last + 1));
 
         state = state.ended(state.status() == RequestStatus.OPEN ? RequestStatus.EXPIRED : RequestStatus.CANCELLED);
@@ -313,6 +326,11 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     /// @inheritdoc ITrainingCoordinator
     function requestIdOf(EscrowTerms calldata escrow, bytes32 detailsHash) external view returns (RequestId) {
         return escrow.requestId(detailsHash);
+    }
+
+    /// @inheritdoc ITrainingCoordinator
+    function termsHashOf(EscrowTerms calldata escrow, bytes32 detailsHash) external pure returns (bytes32) {
+        return TrainingHashes.termsHash(escrow, detailsHash);
     }
 
     /// @inheritdoc ITrainingCoordinator
@@ -389,20 +407,20 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     /// @param state As stored, with the worker and attempt of a new assignment.
     /// @return refusal The error's bytes, empty where it landed.
     function _land(
-        EscrowTerms calldata escrow,
+        LandingTerms calldata landing,
         RequestId id,
         PackedState state,
         Commitment calldata commitment,
         bytes calldata signature
     ) private returns (bytes memory refusal) {
-        uint32 sequence = commitment.sequence;
-        uint48 units = commitment.units;
+        uint256 sequence = commitment.sequenceWord();
+        uint256 units = commitment.unitsWord();
         refusal = TrainingLanding.refusal(
-            escrow,
+            landing,
             id,
             state,
             state.isCancelling() ? _ledgers[id].cancelledAt : 0,
-            commitment.attempt,
+            commitment.attemptWord(),
             sequence,
             uint256(state.sequence()) + 1,
             units
@@ -414,35 +432,25 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
 
         _heads[id] = head;
         _states[id] = state.advanced(sequence, units > state.units() ? units : state.units());
-        _emitLanded(id, state.worker(), commitment, sequence, units, head);
     }
 
-    /// @dev Sequence and units are those of the commitment.
-    function _emitLanded(
-        RequestId id,
-        address worker,
-        Commitment calldata commitment,
-        uint32 sequence,
-        uint48 units,
-        bytes32 head
-    ) private {
+    /// @dev Sequence and units were compared with what they have to be: nothing is cut off.
+    // forge-lint: disable-next-item(unsafe-typecast)
+    function _emitLanded(RequestId id, Commitment calldata commitment, address relayer) private {
         emit CommitmentLanded(
             id,
-            worker,
-            commitment.attempt,
-            sequence,
+            uint32(commitment.sequenceWord()),
             commitment.pointCount,
-            units,
+            uint48(commitment.unitsWord()),
             commitment.pointsDigest,
             commitment.lastValues,
-            head,
-            _msgSender()
+            relayer
         );
     }
 
     /// @dev The fee of whoever landed the work. Past the cap there is none and nothing is touched.
-    function _payRelay(uint256 fee) private {
-        if (fee != 0) _credit(_msgSender(), fee);
+    function _payRelay(address relayer, uint256 fee) private {
+        if (fee != 0) _credit(relayer, fee);
     }
 
     function _appendVersion(RequestId id, ModelId model, address worker, bytes32 digest, Settlement calldata settlement)
@@ -487,7 +495,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     {
         uint256 landings = uint256(state.sequence()) + 1;
         _end(escrow, id, state, ledger, escrow.unitPay(state.units()), landings, 0);
-        _payRelay(escrow.landingFee(landings));
+        _payRelay(_msgSender(), escrow.landing.landingFee(landings));
     }
 
     /// @dev Without a result the developer has no claim to the holdback and the closing itself pays no relay fee.

@@ -10,6 +10,7 @@ import {
     DataInput,
     DataReceipt,
     EscrowTerms,
+    LandingTerms,
     RequestDetails,
     RequestLedger,
     RequestState,
@@ -38,17 +39,15 @@ interface ITrainingCoordinator {
         RequestId indexed request, address indexed worker, uint8 attempt, uint32 resumePoint, uint40 validUntil
     );
 
-    /// @notice Emitted when a commitment lands.
+    /// @notice Emitted when a commitment lands. Attempt and worker are those of the request's last `AttemptAssigned`, the
+    /// head is the commitment's hashStruct: what follows from events before is not said again, as it is paid for.
     event CommitmentLanded(
         RequestId indexed request,
-        address indexed worker,
-        uint8 attempt,
         uint32 sequence,
         uint32 pointCount,
         uint48 units,
         bytes32 pointsDigest,
         bytes32 lastValues,
-        bytes32 head,
         address relayer
     );
 
@@ -215,9 +214,11 @@ interface ITrainingCoordinator {
     ) external;
 
     /// @notice Lands the next commitment of the current attempt.
+    /// @param landing The part of the terms that is checked.
+    /// @param termsHash `termsHashOf` the rest.
     function commit(
-        EscrowTerms calldata escrow,
-        bytes32 detailsHash,
+        LandingTerms calldata landing,
+        bytes32 termsHash,
         Commitment calldata commitment,
         bytes calldata signature
     ) external;
@@ -265,6 +266,10 @@ interface ITrainingCoordinator {
 
     /// @notice The id of these terms on this chain and coordinator.
     function requestIdOf(EscrowTerms calldata escrow, bytes32 detailsHash) external view returns (RequestId);
+
+    /// @notice Hash of the terms that landings don't look at: keccak256(abi.encode(user, developer, scheduler, unitPrice,
+    /// holdbackBps, dataEscrow, receiptWindow, detailsHash)).
+    function termsHashOf(EscrowTerms calldata escrow, bytes32 detailsHash) external pure returns (bytes32);
 
     /// @notice keccak256(abi.encode(details)).
     function detailsHashOf(RequestDetails calldata details) external pure returns (bytes32);

@@ -9,6 +9,7 @@ import {
     DataInput,
     DataReceipt,
     EscrowTerms,
+    LandingTerms,
     RequestDetails,
     Settlement
 } from "../types/Training.sol";
@@ -18,8 +19,9 @@ import {
 /// @dev Terms are hashed as they lie in calldata. Whoever reads a field reverts on one that is not cleanly encoded, and
 /// `request` reads them all: so an id stands for one encoding only, the clean one.
 library TrainingHashes {
-    bytes32 internal constant REQUEST_TYPEHASH =
-        keccak256("TrainingRequest(uint256 chainId,address coordinator,bytes32 escrowHash,bytes32 detailsHash)");
+    bytes32 internal constant REQUEST_TYPEHASH = keccak256(
+        "TrainingRequest(uint256 chainId,address coordinator,uint48 unitLimit,uint64 maxUnitsPerSecond,uint128 relayFee,uint32 relayFeeCap,uint40 openedAt,uint40 startDeadline,uint40 deadline,uint32 gracePeriod,bytes32 termsHash)"
+    );
     bytes32 internal constant ASSIGNMENT_TYPEHASH =
         keccak256("Assignment(bytes32 request,uint8 attempt,address worker,uint32 resumePoint,uint40 validUntil)");
     bytes32 internal constant COMMITMENT_TYPEHASH = keccak256(
@@ -36,28 +38,34 @@ library TrainingHashes {
 
     // ---------------------------------------------------------------- terms
 
-    /// @dev keccak256(abi.encode(TYPEHASH, chain id, this, keccak256(abi.encode(escrow)), detailsHash)). Every landing
-    /// computes it, so memory is not kept.
-    function requestId(EscrowTerms calldata escrow, bytes32 detailsHash_) internal view returns (RequestId id) {
+    /// @dev keccak256(abi.encode(TYPEHASH, chain id, this, the eight of landing, termsHash)): twelve words. Every landing computes it,
+    /// so memory is not kept.
+    function requestId(LandingTerms calldata landing, bytes32 termsHash_) internal view returns (RequestId id) {
         bytes32 typehash = REQUEST_TYPEHASH;
-        bytes32 escrowHash_ = escrowHash(escrow);
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, typehash)
             mstore(add(free, 0x20), chainid())
             mstore(add(free, 0x40), address())
-            mstore(add(free, 0x60), escrowHash_)
-            mstore(add(free, 0x80), detailsHash_)
-            id := keccak256(free, 0xa0)
+            calldatacopy(add(free, 0x60), landing, 0x100)
+            mstore(add(free, 0x160), termsHash_)
+            id := keccak256(free, 0x180)
         }
     }
 
-    /// @dev keccak256(abi.encode(escrow)): fifteen words.
-    function escrowHash(EscrowTerms calldata escrow) internal pure returns (bytes32 hash) {
+    /// @dev The same of all terms.
+    function requestId(EscrowTerms calldata escrow, bytes32 detailsHash_) internal view returns (RequestId) {
+        return requestId(escrow.landing, termsHash(escrow, detailsHash_));
+    }
+
+    /// @dev keccak256(abi.encode(user, developer, scheduler, unitPrice, holdbackBps, dataEscrow, receiptWindow,
+    /// detailsHash)): what landings don't look at. The seven words lie in front of `landing`.
+    function termsHash(EscrowTerms calldata escrow, bytes32 detailsHash_) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
-            calldatacopy(free, escrow, 0x1e0)
-            hash := keccak256(free, 0x1e0)
+            calldatacopy(free, escrow, 0xe0)
+            mstore(add(free, 0xe0), detailsHash_)
+            hash := keccak256(free, 0x100)
         }
     }
 

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {ITrainingCoordinator} from "../interfaces/ITrainingCoordinator.sol";
 import {RequestId} from "../types/Ids.sol";
-import {EscrowTerms, RequestStatus} from "../types/Training.sol";
-import {EscrowWords} from "./EscrowWords.sol";
+import {LandingTerms, RequestStatus} from "../types/Training.sol";
+import {CalldataWords} from "./CalldataWords.sol";
 import {PackedState} from "./PackedStates.sol";
 import {Signatures} from "./Signatures.sol";
 
@@ -18,7 +18,7 @@ library TrainingLanding {
     /// @param cancelledAt Read only while CANCELLING.
     /// @param expected The sequence that the step must have.
     function refusal(
-        EscrowTerms calldata escrow,
+        LandingTerms calldata landing,
         RequestId id,
         PackedState state,
         uint256 cancelledAt,
@@ -35,18 +35,18 @@ library TrainingLanding {
                     ITrainingCoordinator.TrainingCoordinator_WrongSequence.selector, sequence, expected
                 );
         }
-        uint256 bound = lastMoment(escrow, state, cancelledAt);
+        uint256 bound = lastMoment(landing, state, cancelledAt);
         if (block.timestamp > bound) {
             return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, bound);
         }
-        bound = EscrowWords.unitLimit(escrow);
+        bound = CalldataWords.unitLimit(landing);
         if (units > bound) {
             return
                 abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnitsOverLimit.selector, units, bound);
         }
         unchecked {
             // No overflow: the request was opened by now, 40 + 64 bits.
-            bound = (block.timestamp - EscrowWords.openedAt(escrow)) * EscrowWords.maxUnitsPerSecond(escrow);
+            bound = (block.timestamp - CalldataWords.openedAt(landing)) * CalldataWords.maxUnitsPerSecond(landing);
         }
         if (units > bound) {
             return abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnitsTooFast.selector, units, bound);
@@ -79,19 +79,19 @@ library TrainingLanding {
     /// @dev The last second in which signed work lands: the end of work and the grace; before the first landing not
     /// after `startDeadline`.
     /// @param cancelledAt Read only while CANCELLING.
-    function lastMoment(EscrowTerms calldata escrow, PackedState state, uint256 cancelledAt)
+    function lastMoment(LandingTerms calldata landing, PackedState state, uint256 cancelledAt)
         internal
         pure
         returns (uint256 last)
     {
-        last = EscrowWords.deadline(escrow);
+        last = CalldataWords.deadline(landing);
         if (state.isCancelling() && cancelledAt < last) last = cancelledAt;
         unchecked {
             // No overflow: 40 + 32 bits.
-            last += EscrowWords.gracePeriod(escrow);
+            last += CalldataWords.gracePeriod(landing);
         }
         if (state.sequence() == 0) {
-            uint256 start = EscrowWords.startDeadline(escrow);
+            uint256 start = CalldataWords.startDeadline(landing);
             if (start < last) last = start;
         }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {EscrowTerms} from "../types/Training.sol";
-import {EscrowWords} from "./EscrowWords.sol";
+import {EscrowTerms, LandingTerms} from "../types/Training.sol";
+import {CalldataWords} from "./CalldataWords.sol";
 
 /// @title TrainingMoney
 /// @notice What a request escrows and who gets which part of it, in the token's smallest unit. It moves nothing.
@@ -12,7 +12,7 @@ library TrainingMoney {
 
     /// @dev Units, relay fees and data at their limits.
     function escrowed(EscrowTerms calldata escrow) internal pure returns (uint256) {
-        return unitPay(escrow, escrow.unitLimit) + relayLimit(escrow) + escrow.dataEscrow;
+        return unitPay(escrow, escrow.landing.unitLimit) + relayLimit(escrow) + escrow.dataEscrow;
     }
 
     /// @dev Units at their price, holdback included.
@@ -26,18 +26,18 @@ library TrainingMoney {
     }
 
     function relayLimit(EscrowTerms calldata escrow) internal pure returns (uint256) {
-        return uint256(escrow.relayFee) * escrow.relayFeeCap;
+        return uint256(escrow.landing.relayFee) * escrow.landing.relayFeeCap;
     }
 
     /// @dev What the first `landings` landings cost together.
     function relayPaid(EscrowTerms calldata escrow, uint256 landings) internal pure returns (uint256) {
-        uint256 cap = escrow.relayFeeCap;
-        return escrow.relayFee * (landings < cap ? landings : cap);
+        uint256 cap = escrow.landing.relayFeeCap;
+        return escrow.landing.relayFee * (landings < cap ? landings : cap);
     }
 
     /// @dev What the landing with this ordinal (from 1) pays. For terms that are those of a request.
-    function landingFee(EscrowTerms calldata escrow, uint256 landing) internal pure returns (uint256) {
-        return landing <= EscrowWords.relayFeeCap(escrow) ? EscrowWords.relayFee(escrow) : 0;
+    function landingFee(LandingTerms calldata landing, uint256 ordinal) internal pure returns (uint256) {
+        return ordinal <= CalldataWords.relayFeeCap(landing) ? CalldataWords.relayFee(landing) : 0;
     }
 
     /// @dev What goes back to the user at the end, the data escrow aside.
@@ -46,6 +46,6 @@ library TrainingMoney {
         pure
         returns (uint256)
     {
-        return unitPay(escrow, escrow.unitLimit) - developerPaid + relayLimit(escrow) - relayPaid_;
+        return unitPay(escrow, escrow.landing.unitLimit) - developerPaid + relayLimit(escrow) - relayPaid_;
     }
 }

@@ -27,17 +27,17 @@ library TrainingTerms {
 
     /// @dev Times, limits and the split make sense on their own.
     function requireSane(EscrowTerms calldata escrow, RequestDetails calldata details) internal view {
-        uint256 opened = escrow.openedAt;
-        uint256 start = escrow.startDeadline;
-        uint256 deadline = escrow.deadline;
-        uint256 grace = escrow.gracePeriod;
+        uint256 opened = escrow.landing.openedAt;
+        uint256 start = escrow.landing.startDeadline;
+        uint256 deadline = escrow.landing.deadline;
+        uint256 grace = escrow.landing.gracePeriod;
         uint256 window = escrow.receiptWindow;
         _sane(opened <= block.timestamp && block.timestamp - opened <= OPENING_WINDOW, "openedAt");
         _sane(opened < deadline && deadline <= opened + MAX_DURATION, "deadline");
         _sane(start >= block.timestamp && start <= deadline, "startDeadline");
         _sane(grace >= MIN_GRACE && grace <= MAX_GRACE, "gracePeriod");
         _sane(escrow.dataEscrow == 0 || (window >= MIN_RECEIPT_WINDOW && window <= MAX_RECEIPT_WINDOW), "receiptWindow");
-        _sane(escrow.unitLimit != 0, "unitLimit");
+        _sane(escrow.landing.unitLimit != 0, "unitLimit");
         _sane(uint256(details.validationBps) + details.testBps < FULL_BPS, "testBps");
     }
 
@@ -55,7 +55,7 @@ library TrainingTerms {
         _quoted(escrow.developer == quote.developer, "developer");
         _quoted(escrow.scheduler == quote.scheduler, "scheduler");
         _quoted(escrow.unitPrice == quote.unitPrice, "unitPrice");
-        _quoted(escrow.maxUnitsPerSecond == quote.maxUnitsPerSecond, "maxUnitsPerSecond");
+        _quoted(escrow.landing.maxUnitsPerSecond == quote.maxUnitsPerSecond, "maxUnitsPerSecond");
         _quoted(escrow.holdbackBps == quote.holdbackBps, "holdbackBps");
         _quoted(details.trainerDigest == quote.trainerDigest, "trainerDigest");
     }

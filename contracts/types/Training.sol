@@ -33,7 +33,27 @@ enum RequestStatus {
     EXPIRED
 }
 
-/// @notice Money and time of a request: what every landing has to know.
+/// @notice What every landing checks: limits, times and its fee. The part of the terms that `commit` brings along.
+struct LandingTerms {
+    /// No more units than this are paid.
+    uint48 unitLimit;
+    /// No more units a second than this are paid, counted from `openedAt`.
+    uint64 maxUnitsPerSecond;
+    /// Paid to whoever lands a commitment or the settlement.
+    uint128 relayFee;
+    /// For at most so many landings.
+    uint32 relayFeeCap;
+    /// Unix seconds, at most OPENING_WINDOW before the request's block and not after it.
+    uint40 openedAt;
+    /// The first commitment lands by this time, or anyone may expire the request.
+    uint40 startDeadline;
+    /// Work ends by this time.
+    uint40 deadline;
+    /// Seconds after the deadline or a cancellation in which signed work still lands.
+    uint32 gracePeriod;
+}
+
+/// @notice Money and time of a request.
 struct EscrowTerms {
     /// Who pays and gets the rest back.
     address user;
@@ -43,28 +63,14 @@ struct EscrowTerms {
     address scheduler;
     /// Price of one unit in the token's smallest unit.
     uint128 unitPrice;
-    /// No more units than this are paid.
-    uint48 unitLimit;
-    /// No more units a second than this are paid, counted from `openedAt`.
-    uint64 maxUnitsPerSecond;
     /// Part of the unit pay held back until settlement, in basis points.
     uint16 holdbackBps;
-    /// Paid to whoever lands a commitment or the settlement.
-    uint128 relayFee;
-    /// For at most so many landings.
-    uint32 relayFeeCap;
     /// The sum of price times record cap over all inputs.
     uint128 dataEscrow;
-    /// Unix seconds, at most OPENING_WINDOW before the request's block and not after it.
-    uint40 openedAt;
-    /// The first commitment lands by this time, or anyone may expire the request.
-    uint40 startDeadline;
-    /// Work ends by this time.
-    uint40 deadline;
-    /// Seconds after the deadline or a cancellation in which signed work still lands.
-    uint32 gracePeriod;
     /// Seconds after the end in which data receipts are still claimed.
     uint32 receiptWindow;
+    /// Limits, times and fee of each landing.
+    LandingTerms landing;
 }
 
 /// @notice What is trained and how. Landings carry only its hash.
@@ -197,8 +203,9 @@ struct RequestLedger {
 
 /// @notice One item of a batch of commitments.
 struct CommitItem {
-    EscrowTerms escrow;
-    bytes32 detailsHash;
+    LandingTerms landing;
+    /// `termsHashOf` the rest of the terms.
+    bytes32 termsHash;
     Commitment commitment;
     bytes signature;
 }

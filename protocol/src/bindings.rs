@@ -35,8 +35,8 @@ pub mod training {
         "abi/TrainingCoordinator.json"
     );
     pub use TrainingCoordinator::{
-        Assignment, Closure, CommitItem, Commitment, DataInput, DataReceipt, EscrowTerms, RequestDetails,
-        RequestLedger, RequestState, Settlement,
+        Assignment, Closure, CommitItem, Commitment, DataInput, DataReceipt, EscrowTerms, LandingTerms,
+        RequestDetails, RequestLedger, RequestState, Settlement,
     };
 }
 

@@ -90,13 +90,31 @@ pub fn details_hash(details: &training::RequestDetails) -> B256 {
     keccak256(details.abi_encode())
 }
 
+/// `termsHashOf`: keccak-256 over the ABI encoding of the terms that landings don't look at: those of the escrow in
+/// front of `landing`, and the hash of the details.
+pub fn terms_hash(escrow: &training::EscrowTerms, details_hash: B256) -> B256 {
+    let training::EscrowTerms {
+        user,
+        developer,
+        scheduler,
+        unitPrice,
+        holdbackBps,
+        dataEscrow,
+        receiptWindow,
+        landing: _,
+    } = *escrow;
+    let terms = (user, developer, scheduler, unitPrice, holdbackBps, dataEscrow, receiptWindow, details_hash);
+    keccak256(terms.abi_encode())
+}
+
 /// `inputsHashOf`: keccak-256 over the ABI encoding of the list of inputs.
 pub fn inputs_hash(inputs: &[training::DataInput]) -> B256 {
     keccak256(inputs.to_vec().abi_encode())
 }
 
-const REQUEST_TYPE: &str =
-    "TrainingRequest(uint256 chainId,address coordinator,bytes32 escrowHash,bytes32 detailsHash)";
+const REQUEST_TYPE: &str = "TrainingRequest(uint256 chainId,address coordinator,uint48 unitLimit,uint64 maxUnitsPerSecond,\
+uint128 relayFee,uint32 relayFeeCap,uint40 openedAt,uint40 startDeadline,uint40 deadline,uint32 gracePeriod,\
+bytes32 termsHash)";
 const COLLECTION_TYPE: &str = "Collection(uint256 chainId,address registry,address registrant,bytes32 contentRoot,\
 uint32 recordCount,bytes32 manifestDigest,bytes32 previous,bytes32 policyDigest,bytes32 sharesRoot,bytes32 salt)";
 
@@ -108,9 +126,9 @@ impl RequestId {
         escrow: &training::EscrowTerms,
         details_hash: B256,
     ) -> Self {
-        let escrow_hash = keccak256(escrow.abi_encode());
-        let fields =
-            (keccak256(REQUEST_TYPE), chain_id_word(chain_id), coordinator, escrow_hash, details_hash);
+        let terms_hash = terms_hash(escrow, details_hash);
+        let landing = escrow.landing.clone();
+        let fields = (keccak256(REQUEST_TYPE), chain_id_word(chain_id), coordinator, landing, terms_hash);
         Self(keccak256(fields.abi_encode()))
     }
 }

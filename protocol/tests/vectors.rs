@@ -285,7 +285,7 @@ fn messages() {
     use alloy::primitives::{Address, B256, Uint, address};
     use alloy::sol_types::{Eip712Domain, SolStruct, SolValue};
     use offsetdata_protocol::bindings::collections::CollectionTerms;
-    use offsetdata_protocol::bindings::training::{DataInput, EscrowTerms, RequestDetails};
+    use offsetdata_protocol::bindings::training::{DataInput, EscrowTerms, LandingTerms, RequestDetails};
     use offsetdata_protocol::ids::{CollectionId, MethodId, RequestId, details_hash, inputs_hash};
     use offsetdata_protocol::messages as m;
 
@@ -307,17 +307,19 @@ fn messages() {
         developer: account(0x02),
         scheduler: account(0x03),
         unitPrice: 5,
-        unitLimit: Uint::from(1_000_000u64),
-        maxUnitsPerSecond: 10_000,
         holdbackBps: 1000,
-        relayFee: 7,
-        relayFeeCap: 20,
         dataEscrow: 270,
-        openedAt: Uint::from(1_700_000_000u64),
-        startDeadline: Uint::from(1_700_003_600u64),
-        deadline: Uint::from(1_700_086_400u64),
-        gracePeriod: 300,
         receiptWindow: 3600,
+        landing: LandingTerms {
+            unitLimit: Uint::from(1_000_000u64),
+            maxUnitsPerSecond: 10_000,
+            relayFee: 7,
+            relayFeeCap: 20,
+            openedAt: Uint::from(1_700_000_000u64),
+            startDeadline: Uint::from(1_700_003_600u64),
+            deadline: Uint::from(1_700_086_400u64),
+            gracePeriod: 300,
+        },
     };
     let details = RequestDetails {
         model: word(0x21),

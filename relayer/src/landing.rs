@@ -4,7 +4,7 @@
 use alloy::primitives::{B256, Bytes};
 use alloy::sol_types::{SolCall, SolError, SolValue};
 use offsetdata_protocol::bindings::training::TrainingCoordinator::{self as Coordinator, RequestState};
-use offsetdata_protocol::ids::{RequestId, details_hash};
+use offsetdata_protocol::ids::{RequestId, details_hash, terms_hash};
 
 use crate::RelayerError;
 use crate::scheduler::Scheduler;
@@ -54,7 +54,7 @@ impl Terms {
 
     /// The last second in which signed work can land, cancellation aside.
     pub fn last_moment(&self) -> u64 {
-        self.escrow.deadline.to::<u64>().saturating_add(u64::from(self.escrow.gracePeriod))
+        self.escrow.landing.deadline.to::<u64>().saturating_add(u64::from(self.escrow.landing.gracePeriod))
     }
 
     /// A commitment's call; with an assignment where it is the first of its attempt.
@@ -78,7 +78,12 @@ impl Terms {
                 (Kind::CommitAssigned, call.abi_encode().into())
             }
             None => {
-                let call = Coordinator::commitCall { escrow, detailsHash: hash, commitment, signature };
+                let call = Coordinator::commitCall {
+                    termsHash: terms_hash(&escrow, hash),
+                    landing: escrow.landing,
+                    commitment,
+                    signature,
+                };
                 (Kind::Commit, call.abi_encode().into())
             }
         }

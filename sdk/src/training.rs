@@ -7,7 +7,9 @@ use alloy::sol_types::SolEvent;
 use offsetdata_protocol::Digest;
 use offsetdata_protocol::bindings::access::AccessToken;
 use offsetdata_protocol::bindings::models::ModelRegistry;
-use offsetdata_protocol::bindings::training::{DataInput, EscrowTerms, RequestDetails, TrainingCoordinator};
+use offsetdata_protocol::bindings::training::{
+    DataInput, EscrowTerms, LandingTerms, RequestDetails, TrainingCoordinator,
+};
 use offsetdata_protocol::ids::{CollectionId, MethodId, ModelId, RequestId, details_hash, inputs_hash};
 
 use crate::{Account, Chain, SdkError, collections, token};
@@ -102,17 +104,19 @@ pub async fn prepare(chain: &Chain, user: Address, plan: &TrainingPlan) -> Resul
         developer: quote.developer,
         scheduler: quote.scheduler,
         unitPrice: quote.unitPrice,
-        unitLimit: small(plan.unit_limit, "unit limit")?,
-        maxUnitsPerSecond: quote.maxUnitsPerSecond,
         holdbackBps: quote.holdbackBps,
-        relayFee: plan.relay_fee,
-        relayFeeCap: plan.relay_fee_cap,
         dataEscrow: data_escrow,
-        openedAt: small(opened_at, "opening")?,
-        startDeadline: small(opened_at.saturating_add(plan.start_within), "start deadline")?,
-        deadline: small(opened_at.saturating_add(plan.end_within), "deadline")?,
-        gracePeriod: 300,
         receiptWindow: 3600,
+        landing: LandingTerms {
+            unitLimit: small(plan.unit_limit, "unit limit")?,
+            maxUnitsPerSecond: quote.maxUnitsPerSecond,
+            relayFee: plan.relay_fee,
+            relayFeeCap: plan.relay_fee_cap,
+            openedAt: small(opened_at, "opening")?,
+            startDeadline: small(opened_at.saturating_add(plan.start_within), "start deadline")?,
+            deadline: small(opened_at.saturating_add(plan.end_within), "deadline")?,
+            gracePeriod: 300,
+        },
     };
     let details = RequestDetails {
         model: plan.model.0,

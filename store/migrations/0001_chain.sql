@@ -257,14 +257,11 @@ create unique index attempts_request on attempts (request, attempt);
 create table commitments (
     position INTEGER NOT NULL PRIMARY KEY,
     request       BLOB   NOT NULL,
-    worker        BLOB   NOT NULL,
-    attempt       BIGINT NOT NULL,
     sequence      BIGINT NOT NULL,
     point_count   BIGINT NOT NULL,
     units         BIGINT NOT NULL,
     points_digest BLOB   NOT NULL,
     last_values   BLOB   NOT NULL,
-    head          BLOB   NOT NULL,
     relayer       BLOB   NOT NULL
 );
 create unique index commitments_request on commitments (request, sequence);
@@ -363,6 +360,15 @@ create index metric_points_key on metric_points (request, key, position, sequenc
 
 -- ------------------------------------------------------------------ what stands now
 
+-- A commitment says neither worker nor attempt: they are those of the last assignment before it.
+create view landed_commitments as
+select c.*,
+       (select a.worker from attempts a where a.request = c.request and a.position < c.position
+        order by a.attempt desc limit 1) as worker,
+       (select a.attempt from attempts a where a.request = c.request and a.position < c.position
+        order by a.attempt desc limit 1) as attempt
+from commitments c;
+
 create view collection_states as
 select c.*,
        coalesce((select t.to_account from publisher_transfers t
@@ -441,7 +447,6 @@ select r.*,
        coalesce((select c.units from closings c where c.request = r.id),
                 (select max(c.units) from commitments c where c.request = r.id),
                 0) as units,
-       (select c.head from commitments c where c.request = r.id order by c.sequence desc limit 1) as head,
        b.number as block_number,
        b.hash as block_hash,
        b.timestamp as block_timestamp

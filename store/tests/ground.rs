@@ -166,14 +166,11 @@ fn commitment(block: u64, request: u8, sequence: u32, units: u64) -> CommitmentR
     CommitmentRow {
         position: Position::new(block, 0).unwrap(),
         request: B256::with_last_byte(request).into(),
-        worker: Address::with_last_byte(9),
-        attempt: 1,
         sequence,
         point_count: sequence * 10,
         units: Count(units),
         points_digest: B256::ZERO,
         last_values: B256::ZERO,
-        head: B256::with_last_byte(sequence as u8),
         relayer: Address::ZERO,
     }
 }
@@ -224,18 +221,15 @@ async fn a_request_stands_where_its_events_say() {
         (first.status, first.attempt, first.sequence, first.point_count),
         (RequestStatus::Open, 1, 3, 30)
     );
-    assert_eq!(
-        (first.units, first.head, first.worker),
-        (Count(60), Some(B256::with_last_byte(3)), Some(Address::with_last_byte(9)))
-    );
+    assert_eq!((first.units, first.worker), (Count(60), Some(Address::with_last_byte(9))));
     assert_eq!(
         (first.block_number, first.block_hash, first.block_timestamp),
         (Count(1), B256::with_last_byte(1), Count(1_001))
     );
     let second = find(&mut tx, 2).await;
     assert_eq!(
-        (second.status, second.grace_ends_at, second.head, second.attempt),
-        (RequestStatus::Cancelling, Some(Count(77)), None, 0)
+        (second.status, second.grace_ends_at, second.attempt),
+        (RequestStatus::Cancelling, Some(Count(77)), 0)
     );
     assert_eq!(find(&mut tx, 3).await.status, RequestStatus::Failed);
 

@@ -117,7 +117,7 @@ async fn work(job: &Job, tools: &Tools, progress: &Arc<Progress>) -> Result<(), 
         "records read and verified"
     );
     let total = job.trainer.estimate_units(read.splits.train.len() as u64, &job.hyperparameters)?;
-    let limit = job.escrow.unitLimit.to::<u64>();
+    let limit = job.escrow.landing.unitLimit.to::<u64>();
     if total > limit {
         return Err(WorkerError::Unsupported(format!(
             "the training takes {total} units, the request pays {limit}"

@@ -8,7 +8,7 @@ use offsetdata_protocol::messages::unpack_values;
 use offsetdata_protocol::metrics::MetricValue;
 use offsetdata_store::chain::points::{self, PointRow, PointsFilter, PointsStatus};
 use offsetdata_store::chain::requests::{self, RequestInputRow, RequestRow, RequestStatus};
-use offsetdata_store::chain::training::{self, AttemptRow, ClosingRow, CommitmentRow, DataPaymentRow};
+use offsetdata_store::chain::training::{self, AttemptRow, ClosingRow, DataPaymentRow, LandedCommitment};
 use offsetdata_store::chain::{collections, models};
 
 use super::block::BlockRef;
@@ -120,9 +120,10 @@ impl TrainingRequest {
     async fn point_count(&self) -> Long {
         u64::from(self.0.point_count).into()
     }
-    /// Head of the chain of commitments.
-    async fn head(&self) -> Option<Bytes32> {
-        self.0.head.map(Bytes32)
+    /// Head of the chain of commitments, zero before the first.
+    #[graphql(complexity = 10)]
+    async fn head(&self, ctx: &Context<'_>) -> Result<Bytes32> {
+        Ok(training::head_of(&mut *conn(ctx).await?, self.0.id).await.map_err(internal)?.into())
     }
     async fn requested_in(&self) -> BlockRef {
         BlockRef::new(self.0.block_number, self.0.block_hash, self.0.block_timestamp)
@@ -298,7 +299,7 @@ pub(crate) enum PointsAvailability {
 }
 
 /// What a worker signed that it did since the commitment before.
-pub(crate) struct Commitment(CommitmentRow);
+pub(crate) struct Commitment(LandedCommitment);
 
 #[Object]
 impl Commitment {
@@ -333,10 +334,6 @@ impl Commitment {
     }
     async fn last_values(&self) -> LastValues {
         LastValues::of(self.0.last_values)
-    }
-    /// Head of the chain of commitments after it.
-    async fn head(&self) -> Bytes32 {
-        self.0.head.into()
     }
     /// Who landed it.
     async fn relayer(&self) -> Account {

@@ -43,17 +43,19 @@ pub fn escrow(n: u64) -> training::EscrowTerms {
         developer: account(100),
         scheduler: account(101),
         unitPrice: u128::MAX - u128::from(n),
-        unitLimit: U48::from(60_000u64),
-        maxUnitsPerSecond: u64::MAX,
         holdbackBps: 1000,
-        relayFee: 7,
-        relayFeeCap: 20,
         dataEscrow: 0,
-        openedAt: U40::from(1_700_000_000u64),
-        startDeadline: U40::from(1_700_003_600u64),
-        deadline: U40::from(1_700_007_200u64),
-        gracePeriod: 600,
         receiptWindow: 600,
+        landing: training::LandingTerms {
+            unitLimit: U48::from(60_000u64),
+            maxUnitsPerSecond: u64::MAX,
+            relayFee: 7,
+            relayFeeCap: 20,
+            openedAt: U40::from(1_700_000_000u64),
+            startDeadline: U40::from(1_700_003_600u64),
+            deadline: U40::from(1_700_007_200u64),
+            gracePeriod: 600,
+        },
     }
 }
 
@@ -111,8 +113,6 @@ pub fn assigned(request: u64, attempt: u8, resume_point: u32) -> LogData {
 pub fn committed(request: u64, attempt: u8, sequence: u32, point_count: u32, points_digest: B256) -> LogData {
     TrainingCoordinator::CommitmentLanded {
         request: word("request", request),
-        worker: account(200 + u64::from(attempt)),
-        attempt,
         sequence,
         pointCount: point_count,
         units: U48::from(100 * u64::from(sequence)),
@@ -120,7 +120,6 @@ pub fn committed(request: u64, attempt: u8, sequence: u32, point_count: u32, poi
         lastValues: offsetdata_protocol::messages::pack_values(
             [0.5, 0.75, f64::NAN, 0.25].map(offsetdata_protocol::metrics::MetricValue::from_f64),
         ),
-        head: word("head", u64::from(sequence)),
         relayer: account(300),
     }
     .encode_log_data()

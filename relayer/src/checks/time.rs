@@ -6,7 +6,7 @@ use crate::landing::Terms;
 pub(super) fn of_commitment(case: &CommitmentCase<'_>) -> Result<(), Refusal> {
     let mut last = last_moment(case.terms, case.grace_ends_at);
     if case.job.sequence == 0 {
-        last = last.min(case.terms.escrow.startDeadline.to::<u64>());
+        last = last.min(case.terms.escrow.landing.startDeadline.to::<u64>());
     }
     in_time(case.now, last)
 }

@@ -16,13 +16,13 @@ fn within(terms: &Terms, before: u64, units: u64, now: u64) -> Result<(), Refusa
         let detail = format!("{before} units were accepted before, {units} are fewer");
         return Err(Refusal::rejected(Cause::Conflict, "unitsFell", detail));
     }
-    let limit = terms.escrow.unitLimit.to::<u64>();
+    let limit = terms.escrow.landing.unitLimit.to::<u64>();
     if units > limit {
         let detail = format!("at most {limit} units are paid, got {units}");
         return Err(Refusal::rejected(Cause::Untrue, "unitsOverLimit", detail));
     }
-    let elapsed = now.saturating_sub(terms.escrow.openedAt.to::<u64>());
-    let maximum = u128::from(elapsed) * u128::from(terms.escrow.maxUnitsPerSecond);
+    let elapsed = now.saturating_sub(terms.escrow.landing.openedAt.to::<u64>());
+    let maximum = u128::from(elapsed) * u128::from(terms.escrow.landing.maxUnitsPerSecond);
     if u128::from(units) > maximum {
         let detail = format!("after {elapsed} seconds at most {maximum} units are paid, got {units}");
         return Err(Refusal::retryable("unitsTooFast", detail));

@@ -1,16 +1,17 @@
 //! From the chain's tables to jobs: new requests, cancellations, endings and what a reorg took away. It reads chain
 //! tables and never writes them.
 
+use alloy::primitives::B256;
 use offsetdata_content::ContentError;
 use offsetdata_protocol::Digest;
 use offsetdata_store::Count;
 use offsetdata_store::chain::blocks::{self, Cursor};
 use offsetdata_store::chain::requests::{self, RequestRow, RequestStatus};
-use offsetdata_store::chain::{Page, Position};
+use offsetdata_store::chain::{Page, Position, training};
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 
 use super::state::{Ending, Event, JobState};
-use super::{Jobs, NO_HEAD, RelayerError, commit, state_of};
+use super::{Jobs, RelayerError, commit, state_of};
 use crate::landing::Terms;
 
 /// Largest text of hyperparameters, in bytes.
@@ -56,7 +57,8 @@ impl Jobs {
                 requests::list_open_for_scheduler(&mut tx, self.scheduler.address(), confirmed, page).await?;
             for request in &open {
                 if rows::find_job(&mut tx, request.id).await?.is_none() {
-                    rows::insert_job(&mut tx, new_job(request, now)).await?;
+                    let head = training::head_of(&mut tx, request.id).await?;
+                    rows::insert_job(&mut tx, new_job(request, head, now)).await?;
                     tracing::info!(request = %request.id, model = %request.model, "taken in");
                 }
             }
@@ -162,7 +164,7 @@ fn read_hyperparameters(bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-fn new_job(request: &RequestRow, now: u64) -> JobRow {
+fn new_job(request: &RequestRow, head: B256, now: u64) -> JobRow {
     JobRow {
         request: request.id,
         state: JobState::Requested.as_str().to_owned(),
@@ -178,7 +180,7 @@ fn new_job(request: &RequestRow, now: u64) -> JobRow {
         lease_until: None,
         progress_ppm: 0,
         sequence: request.sequence,
-        head: request.head.unwrap_or(NO_HEAD),
+        head,
         point_count: 0,
         units: Count(0),
         reason: None,
@@ -206,7 +208,7 @@ fn is_over(job: &JobRow, on_chain: Option<&RequestRow>, now: u64) -> Result<bool
     }
     let has_begun = job.sequence > 0 || on_chain.is_some_and(|row| row.sequence > 0);
     if !has_begun {
-        last = last.min(terms.escrow.startDeadline.to::<u64>());
+        last = last.min(terms.escrow.landing.startDeadline.to::<u64>());
     }
     Ok(now > last)
 }

@@ -66,7 +66,7 @@ impl Jobs {
                 continue;
             }
             let terms = crate::landing::Terms::decode(&job.escrow, &job.details)?;
-            let start = terms.escrow.startDeadline.to::<u64>();
+            let start = terms.escrow.landing.startDeadline.to::<u64>();
             if now > terms.last_moment() || (job.sequence == 0 && now > start) {
                 continue;
             }

@@ -165,7 +165,7 @@ async fn a_cancelled_request_is_closed_at_once_or_when_its_worker_has_stopped() 
     bench.jobs.fail(held, bench.worker.address(), &failure, NOW).await.unwrap();
     assert_eq!(bench.state(held).await, "cancelled");
     let call = training::closeCall::abi_decode(&bench.transactions(held).await[0].calldata).unwrap();
-    assert_eq!(call.escrow.deadline, U40::from(OPENED + 3600));
+    assert_eq!(call.escrow.landing.deadline, U40::from(OPENED + 3600));
 }
 
 #[tokio::test]

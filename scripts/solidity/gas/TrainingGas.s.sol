@@ -11,6 +11,7 @@ import {
     Commitment,
     DataInput,
     EscrowTerms,
+    LandingTerms,
     RequestDetails,
     SelectionKind,
     Settlement
@@ -65,16 +66,17 @@ abstract contract TrainingGas is DataGas {
 
     function _measureBatch() private {
         CommitItem[] memory items = new CommitItem[](20);
+        RequestId[] memory ids = new RequestId[](20);
         for (uint256 i = 0; i < 20; ++i) {
             _request("", user, 1);
             _landFirst("");
             (Commitment memory message, bytes memory signature) = _commitment(2, 1200);
-            items[i] = CommitItem(escrow, coordinator.detailsHashOf(details), message, signature);
+            items[i] = CommitItem(escrow.landing, _termsHash(), message, signature);
+            ids[i] = _id();
         }
         send(relayer, "commitBatch20", address(coordinator), abi.encodeCall(coordinator.commitBatch, (items)));
         for (uint256 i = 0; i < 20; ++i) {
-            RequestId id = coordinator.requestIdOf(items[i].escrow, items[i].detailsHash);
-            require(coordinator.stateOf(id).sequence == 2, "batch of the benchmark");
+            require(coordinator.stateOf(ids[i]).sequence == 2, "batch of the benchmark");
         }
     }
 
@@ -159,17 +161,19 @@ abstract contract TrainingGas is DataGas {
             developer: developer.addr,
             scheduler: scheduler.addr,
             unitPrice: 50,
-            unitLimit: UNIT_LIMIT,
-            maxUnitsPerSecond: 1000,
             holdbackBps: 2000,
-            relayFee: 7000,
-            relayFeeCap: 5,
             dataEscrow: dataEscrow,
-            openedAt: time,
-            startDeadline: time + 1 hours,
-            deadline: time + 1 days,
-            gracePeriod: 10 minutes,
-            receiptWindow: 2 hours
+            receiptWindow: 2 hours,
+            landing: LandingTerms({
+                unitLimit: UNIT_LIMIT,
+                maxUnitsPerSecond: 1000,
+                relayFee: 7000,
+                relayFeeCap: 5,
+                openedAt: time,
+                startDeadline: time + 1 hours,
+                deadline: time + 1 days,
+                gracePeriod: 10 minutes
+            })
         });
     }
 
@@ -190,6 +194,10 @@ abstract contract TrainingGas is DataGas {
 
     function _id() private view returns (RequestId) {
         return coordinator.requestIdOf(escrow, coordinator.detailsHashOf(details));
+    }
+
+    function _termsHash() private view returns (bytes32) {
+        return coordinator.termsHashOf(escrow, coordinator.detailsHashOf(details));
     }
 
     function _commitment(uint32 sequence, uint48 units)
@@ -221,8 +229,7 @@ abstract contract TrainingGas is DataGas {
 
     function _landNext(string memory name) private {
         (Commitment memory message, bytes memory signature) = _commitment(2, 1200);
-        bytes memory data =
-            abi.encodeCall(coordinator.commit, (escrow, coordinator.detailsHashOf(details), message, signature));
+        bytes memory data = abi.encodeCall(coordinator.commit, (escrow.landing, _termsHash(), message, signature));
         send(relayer, name, address(coordinator), data);
     }
 

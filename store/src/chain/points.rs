@@ -10,7 +10,7 @@ use crate::record::{find, insert, record, select};
 use crate::{Conn, StoreError};
 
 use super::Position;
-use super::training::CommitmentRow;
+use super::training::{CommitmentRow, LandedCommitment};
 
 /// Whether the points of a commitment are here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub struct PointsToFetch {
     /// State of the fetch.
     pub fetch: PointsFetchRow,
     /// The commitment that names the block.
-    pub commitment: CommitmentRow,
+    pub commitment: LandedCommitment,
     /// Points of the series before it, so that the block's first sequence is known: `resumePoint` for the first
     /// commitment of an attempt.
     pub points_before: u32,
@@ -115,7 +115,7 @@ pub async fn list_due_fetches(
     .await?;
     let mut due = Vec::with_capacity(fetches.len());
     for fetch in fetches {
-        let Some(commitment) = find::<CommitmentRow>(conn, "position", &fetch.position).await? else {
+        let Some(commitment) = find::<LandedCommitment>(conn, "position", &fetch.position).await? else {
             continue;
         };
         let points_before = points_before(conn, &commitment).await?;
@@ -124,9 +124,9 @@ pub async fn list_due_fetches(
     Ok(due)
 }
 
-async fn points_before(conn: &mut Conn, commitment: &CommitmentRow) -> Result<u32, StoreError> {
+async fn points_before(conn: &mut Conn, commitment: &LandedCommitment) -> Result<u32, StoreError> {
     let row = sqlx::query(
-        "select coalesce((select c.point_count from commitments c where c.request = $1 and c.attempt = $2
+        "select coalesce((select c.point_count from landed_commitments c where c.request = $1 and c.attempt = $2
                               and c.sequence < $3 order by c.sequence desc limit 1),
                          (select a.resume_point from attempts a where a.request = $1 and a.attempt = $2),
                          0) as points",
@@ -143,7 +143,7 @@ async fn points_before(conn: &mut Conn, commitment: &CommitmentRow) -> Result<u3
 /// Answers whether anything was written.
 pub async fn insert_points(
     conn: &mut Conn,
-    commitment: &CommitmentRow,
+    commitment: &LandedCommitment,
     points: &[PointRow],
     now: u64,
 ) -> Result<bool, StoreError> {
@@ -158,7 +158,7 @@ pub async fn insert_points(
 /// Answers whether it moved. `next_try_at` is when it is tried again, in Unix seconds.
 pub async fn advance_fetch(
     conn: &mut Conn,
-    commitment: &CommitmentRow,
+    commitment: &LandedCommitment,
     status: PointsStatus,
     next_try_at: u64,
 ) -> Result<bool, StoreError> {

@@ -170,8 +170,6 @@ record! {
         point_count: u32,
         /// Units that are paid.
         units: Count,
-        /// Head of the chain of commitments, `None` before the first.
-        head: Option<B256>,
         /// Block of the request.
         block_number: Count,
         /// Its hash.

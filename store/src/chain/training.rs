@@ -1,7 +1,9 @@
 //! What happened to requests: attempts, commitments, payments, versions, ends. Signatures were checked by the contract.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, U256, Uint};
+use alloy::sol_types::SolStruct;
 use offsetdata_protocol::ids::{ModelId, RequestId};
+use offsetdata_protocol::messages;
 
 use crate::codec::{Column, Count};
 use crate::record::{find, record, select};
@@ -36,6 +38,28 @@ record! {
         position: Position,
         /// The request.
         request: RequestId,
+        /// From 1, over all attempts.
+        sequence: u32,
+        /// Points of the series after it.
+        point_count: u32,
+        /// Units done so far.
+        units: Count,
+        /// SHA-256 of the points block (raw).
+        points_digest: B256,
+        /// Four int64: train loss and accuracy, validation loss and accuracy, each times 1,000,000.
+        last_values: B256,
+        /// Who landed it.
+        relayer: Address,
+    }
+}
+
+record! {
+    /// A commitment with what follows from the assignment before it.
+    LandedCommitment in "landed_commitments" {
+        /// Where.
+        position: Position,
+        /// The request.
+        request: RequestId,
         /// Who signed.
         worker: Address,
         /// Attempt.
@@ -50,8 +74,6 @@ record! {
         points_digest: B256,
         /// Four int64: train loss and accuracy, validation loss and accuracy, each times 1,000,000.
         last_values: B256,
-        /// Head of the chain of commitments after it.
-        head: B256,
         /// Who landed it.
         relayer: Address,
     }
@@ -190,7 +212,7 @@ pub async fn list_commitments(
     conn: &mut Conn,
     request: RequestId,
     page: Page,
-) -> Result<Vec<CommitmentRow>, StoreError> {
+) -> Result<Vec<LandedCommitment>, StoreError> {
     list(conn, &[("request", request.value())], page).await
 }
 
@@ -199,8 +221,28 @@ pub async fn find_commitment(
     conn: &mut Conn,
     request: RequestId,
     sequence: u32,
-) -> Result<Option<CommitmentRow>, StoreError> {
+) -> Result<Option<LandedCommitment>, StoreError> {
     Ok(select(conn, "request = $1 and sequence = $2", &[request.value(), sequence.value()]).await?.pop())
+}
+
+/// Head of a request's chain of commitments: the hashStruct of the last, which holds that of the one before. Zero before
+/// the first. It reads all commitments of the request.
+pub async fn head_of(conn: &mut Conn, request: RequestId) -> Result<B256, StoreError> {
+    let rows: Vec<LandedCommitment> =
+        select(conn, "request = $1 order by sequence", &[request.value()]).await?;
+    Ok(rows.into_iter().fold(B256::ZERO, |previous_head, row| {
+        let message = messages::Commitment {
+            request: request.0,
+            attempt: row.attempt,
+            sequence: row.sequence,
+            previousHead: previous_head,
+            pointsDigest: row.points_digest,
+            pointCount: row.point_count,
+            units: Uint::from(row.units.0),
+            lastValues: row.last_values,
+        };
+        message.eip712_hash_struct()
+    }))
 }
 
 /// What publishers were paid for a request.

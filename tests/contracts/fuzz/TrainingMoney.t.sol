@@ -35,7 +35,8 @@ contract TrainingMoneyFuzzTest is TrainingBase {
         uint256 pay = paidFor * escrow.unitPrice;
         if (!settled) pay = pay * (10_000 - escrow.holdbackBps) / 10_000;
         if (settled) ++landings;
-        uint256 relay = escrow.relayFee * (landings < escrow.relayFeeCap ? landings : escrow.relayFeeCap);
+        uint256 relay =
+            escrow.landing.relayFee * (landings < escrow.landing.relayFeeCap ? landings : escrow.landing.relayFeeCap);
         uint256 data = uint256(coordinator.recordsPaidOf(id, 0)) * RECORD_PRICE;
         assertCredit(developer, pay);
         assertCredit(relayer, relay);
@@ -51,9 +52,9 @@ contract TrainingMoneyFuzzTest is TrainingBase {
         escrow = escrowTerms();
         escrow.unitPrice = uint128(bound(c.unitPrice, 0, 1e24));
         escrow.holdbackBps = uint16(bound(c.holdbackBps, 0, 10_000));
-        escrow.unitLimit = uint48(bound(c.unitLimit, 1, 1_000_000));
-        escrow.relayFee = uint128(bound(c.relayFee, 0, 1e24));
-        escrow.relayFeeCap = uint32(bound(c.relayFeeCap, 0, 8));
+        escrow.landing.unitLimit = uint48(bound(c.unitLimit, 1, 1_000_000));
+        escrow.landing.relayFee = uint128(bound(c.relayFee, 0, 1e24));
+        escrow.landing.relayFeeCap = uint32(bound(c.relayFeeCap, 0, 8));
         MethodTerms memory terms = methodTerms();
         terms.unitPrice = escrow.unitPrice;
         terms.holdbackBps = escrow.holdbackBps;
@@ -69,7 +70,7 @@ contract TrainingMoneyFuzzTest is TrainingBase {
         returns (uint256 landings)
     {
         landings = bound(c.landings, 1, 6);
-        uint256 each = bound(c.unitsEach, 0, uint256(escrow.unitLimit) / landings);
+        uint256 each = bound(c.unitsEach, 0, uint256(escrow.landing.unitLimit) / landings);
         landFirst(escrow, details, 1, uint48(each));
         for (uint256 i = 2; i <= landings; ++i) {
             landNext(escrow, details, uint48(each * i));
@@ -95,7 +96,7 @@ contract TrainingMoneyFuzzTest is TrainingBase {
             landClosure(escrow, details);
             return false;
         }
-        vm.warp(uint256(escrow.deadline) + escrow.gracePeriod + 1);
+        vm.warp(uint256(escrow.landing.deadline) + escrow.landing.gracePeriod + 1);
         coordinator.expire(escrow, hashOf(details));
     }
 

@@ -2,6 +2,7 @@
 
 use alloy::primitives::{Bytes, Uint, address};
 use alloy::signers::SignerSync;
+use offsetdata_protocol::bindings::training::LandingTerms;
 use offsetdata_sdk::Account;
 
 use super::*;
@@ -44,17 +45,19 @@ fn escrow(scheduler: Address) -> EscrowTerms {
         developer: Address::repeat_byte(2),
         scheduler,
         unitPrice: 5,
-        unitLimit: Uint::from(1000),
-        maxUnitsPerSecond: 100,
         holdbackBps: 1000,
-        relayFee: 1,
-        relayFeeCap: 10,
         dataEscrow: 0,
-        openedAt: Uint::from(1),
-        startDeadline: Uint::from(2),
-        deadline: Uint::from(3),
-        gracePeriod: 60,
         receiptWindow: 3600,
+        landing: LandingTerms {
+            unitLimit: Uint::from(1000),
+            maxUnitsPerSecond: 100,
+            relayFee: 1,
+            relayFeeCap: 10,
+            openedAt: Uint::from(1),
+            startDeadline: Uint::from(2),
+            deadline: Uint::from(3),
+            gracePeriod: 60,
+        },
     }
 }
 

@@ -162,21 +162,21 @@ fn report(settings: &Settings, terms: &Terms, gas: Option<u64>) {
         "gas": gas,
         "escrow": terms.total.to_string(),
         "unitPrice": escrow.unitPrice.to_string(),
-        "unitLimit": escrow.unitLimit.to::<u64>(),
+        "unitLimit": escrow.landing.unitLimit.to::<u64>(),
         "dataEscrow": escrow.dataEscrow.to_string(),
-        "relayFee": escrow.relayFee.to_string(),
-        "relayFeeCap": escrow.relayFeeCap,
+        "relayFee": escrow.landing.relayFee.to_string(),
+        "relayFeeCap": escrow.landing.relayFeeCap,
     });
     output::print(settings.json, &value, || {
         format!(
             "request  {}\nescrow   {}: at most {} units at {}, {} for data, {} landings at {}\n{}",
             terms.request,
             terms.total,
-            escrow.unitLimit,
+            escrow.landing.unitLimit,
             escrow.unitPrice,
             escrow.dataEscrow,
-            escrow.relayFeeCap,
-            escrow.relayFee,
+            escrow.landing.relayFeeCap,
+            escrow.landing.relayFee,
             match gas {
                 Some(gas) => format!(
                     "chain    requested with {gas} gas; watch it: offsetdata train watch {}",

@@ -22,11 +22,13 @@ contract CommitTest is TrainingBase {
     RequestDetails private details;
     RequestId private id;
     bytes32 private detailsHash;
+    bytes32 private termsHash;
 
     function setUp() public override {
         super.setUp();
         (escrow, details, id) = open();
         detailsHash = hashOf(details);
+        termsHash = termsHashOf(escrow, details);
         vm.warp(block.timestamp + 100);
     }
 
@@ -40,7 +42,7 @@ contract CommitTest is TrainingBase {
 
     function _commit(Commitment memory m, bytes memory signature) private {
         vm.prank(relayer.addr);
-        coordinator.commit(escrow, detailsHash, m, signature);
+        coordinator.commit(escrow.landing, termsHash, m, signature);
     }
 
     function _assign(Assignment memory a, Commitment memory m) private {
@@ -79,9 +81,7 @@ contract CommitTest is TrainingBase {
         vm.expectEmit(address(coordinator));
         emit ITrainingCoordinator.AttemptAssigned(id, worker.addr, 1, 0, a.validUntil);
         vm.expectEmit(address(coordinator));
-        emit ITrainingCoordinator.CommitmentLanded(
-            id, worker.addr, 1, 1, 10, 500, m.pointsDigest, m.lastValues, head, relayer.addr
-        );
+        emit ITrainingCoordinator.CommitmentLanded(id, 1, 10, 500, m.pointsDigest, m.lastValues, relayer.addr);
         _assign(a, aSignature, m, signature);
         RequestState memory state = coordinator.stateOf(id);
         assertEq(state.worker, worker.addr);
@@ -149,15 +149,17 @@ contract CommitTest is TrainingBase {
     }
 
     function test_RevertWhen_FirstLandingIsAfterTheStartDeadline() external {
-        vm.warp(escrow.startDeadline);
+        vm.warp(escrow.landing.startDeadline);
         Assignment memory a = assignmentOf(1);
         Commitment memory m = commitmentOf(1, 1, 500);
         uint256 snapshot = vm.snapshotState();
         _assign(a, m);
         vm.revertToState(snapshot);
-        vm.warp(uint256(escrow.startDeadline) + 1);
+        vm.warp(uint256(escrow.landing.startDeadline) + 1);
         _assignExpecting(
-            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, escrow.startDeadline),
+            abi.encodeWithSelector(
+                ITrainingCoordinator.TrainingCoordinator_TooLate.selector, escrow.landing.startDeadline
+            ),
             a,
             m
         );
@@ -180,7 +182,7 @@ contract CommitTest is TrainingBase {
         escrow.scheduler = address(account);
         models.offerMethod(base, "classify", _withScheduler(address(account)));
         vm.stopPrank();
-        escrow.openedAt = uint40(block.timestamp) - 60;
+        escrow.landing.openedAt = uint40(block.timestamp) - 60;
         id = openWith(escrow, details, oneInput());
         landFirst(escrow, details, 1, 500);
         assertEq(coordinator.stateOf(id).sequence, 1);
@@ -216,13 +218,18 @@ contract CommitTest is TrainingBase {
         landFirst(escrow, details, 1, 500);
         Commitment memory m = commitmentOf(1, 2, 600);
         bytes memory signature = signCommitment(id, m);
-        forward(stranger, address(coordinator), abi.encodeCall(coordinator.commit, (escrow, detailsHash, m, signature)));
+        forward(
+            stranger,
+            address(coordinator),
+            abi.encodeCall(coordinator.commit, (escrow.landing, termsHash, m, signature))
+        );
         assertCredit(stranger, RELAY_FEE);
     }
 
     function test_RevertGiven_UnknownRequest() external {
         details.salt = keccak256("other");
         detailsHash = hashOf(details);
+        termsHash = termsHashOf(escrow, details);
         id = idOf(escrow, details);
         bytes memory unknown =
             abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_UnknownRequest.selector, id);
@@ -282,7 +289,7 @@ contract CommitTest is TrainingBase {
     function test_RevertWhen_UnitsAreTooFast() external {
         landFirst(escrow, details, 1, 500);
         // 100 seconds after the opening allow the whole limit of 100,000 units, 99 do not.
-        vm.warp(uint256(escrow.openedAt) + 99);
+        vm.warp(uint256(escrow.landing.openedAt) + 99);
         uint48 maximum = 99 * uint48(MAX_RATE);
         _commitExpecting(
             abi.encodeWithSelector(
@@ -295,7 +302,7 @@ contract CommitTest is TrainingBase {
 
     function test_RevertWhen_GraceIsOver() external {
         landFirst(escrow, details, 1, 500);
-        uint256 last = uint256(escrow.deadline) + escrow.gracePeriod;
+        uint256 last = uint256(escrow.landing.deadline) + escrow.landing.gracePeriod;
         vm.warp(last + 1);
         _commitExpecting(
             abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, last),
@@ -308,7 +315,7 @@ contract CommitTest is TrainingBase {
     function test_RevertGiven_Cancelling_WhenGraceIsOver() external {
         landFirst(escrow, details, 1, 500);
         cancel(escrow, details);
-        uint256 last = block.timestamp + escrow.gracePeriod;
+        uint256 last = block.timestamp + escrow.landing.gracePeriod;
         vm.warp(last);
         _commit(commitmentOf(1, 2, 600));
         assertStatus(id, RequestStatus.CANCELLING);
@@ -351,7 +358,7 @@ contract CommitTest is TrainingBase {
     function test_RevertWhen_TermsAreNotCleanlyEncoded() external {
         landFirst(escrow, details, 1, 500);
         Commitment memory m = commitmentOf(1, 2, 600);
-        bytes memory data = abi.encodeCall(coordinator.commit, (escrow, detailsHash, m, signCommitment(id, m)));
+        bytes memory data = abi.encodeCall(coordinator.commit, (escrow.landing, termsHash, m, signCommitment(id, m)));
         // The highest byte of the unit limit's word: the same number after cutting it to 48 bits.
         data[4 + 4 * 32] = 0x01;
         (bool success, bytes memory result) = address(coordinator).call(data);

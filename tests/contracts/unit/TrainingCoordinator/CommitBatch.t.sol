@@ -17,7 +17,7 @@ contract CommitBatchTest is TrainingBase {
     /// @dev A request of its own with its first commitment landed.
     function _started() private returns (EscrowTerms memory escrow, RequestDetails memory details, RequestId id) {
         escrow = escrowTerms();
-        escrow.openedAt -= 100;
+        escrow.landing.openedAt -= 100;
         details = detailsOf(oneInput());
         details.salt = keccak256(abi.encode(++salts));
         id = openWith(escrow, details, oneInput());
@@ -29,7 +29,7 @@ contract CommitBatchTest is TrainingBase {
         RequestDetails memory details;
         (escrow, details, id) = _started();
         Commitment memory m = commitmentOf(1, sequence, units);
-        item = CommitItem(escrow, hashOf(details), m, signCommitment(id, m));
+        item = CommitItem(escrow.landing, termsHashOf(escrow, details), m, signCommitment(id, m));
     }
 
     function _land(CommitItem[] memory items) private {
@@ -63,14 +63,14 @@ contract CommitBatchTest is TrainingBase {
         for (uint256 i = 0; i < 8; ++i) {
             (items[i], ids[i]) = _item(2, 900);
         }
-        items[0].detailsHash = keccak256("unknown");
-        ids[0] = coordinator.requestIdOf(items[0].escrow, items[0].detailsHash);
+        items[0].termsHash = keccak256("unknown");
+        ids[0] = idOfLanding(items[0].landing, items[0].termsHash);
         items[1].commitment.attempt = 0;
         items[2].commitment.attempt = 2;
         items[3].commitment.sequence = 9;
         items[4].commitment.units = UNIT_LIMIT + 1;
         items[5].commitment.units = UNIT_LIMIT;
-        vm.warp(uint256(items[5].escrow.openedAt) + 99);
+        vm.warp(uint256(items[5].landing.openedAt) + 99);
         items[6].commitment.lastValues = 0;
         (items[7].signature,) = malleable(items[7].signature);
 
@@ -94,13 +94,13 @@ contract CommitBatchTest is TrainingBase {
         CommitItem[] memory items = new CommitItem[](3);
         RequestId[] memory ids = new RequestId[](3);
         (items[0], ids[0]) = _item(2, 600);
-        vm.warp(uint256(items[0].escrow.deadline) + items[0].escrow.gracePeriod + 1);
+        vm.warp(uint256(items[0].landing.deadline) + items[0].landing.gracePeriod + 1);
         (items[1], ids[1]) = _item(2, 600);
         EscrowTerms memory escrow;
         RequestDetails memory details;
         (escrow, details, ids[2]) = _started();
         Commitment memory m = commitmentOf(1, 2, 600);
-        items[2] = CommitItem(escrow, hashOf(details), m, signCommitment(ids[2], m));
+        items[2] = CommitItem(escrow.landing, termsHashOf(escrow, details), m, signCommitment(ids[2], m));
         landClosure(escrow, details);
 
         _expectSkipped(ids[0], 2, ITrainingCoordinator.TrainingCoordinator_TooLate.selector);
@@ -114,10 +114,11 @@ contract CommitBatchTest is TrainingBase {
         Commitment memory second = commitmentOf(1, 2, 600);
         Commitment memory third = commitmentOf(1, 3, 700);
         bytes32 head = hashCommitment(id, coordinator.headOf(id), second);
+        bytes32 termsHash = termsHashOf(escrow, details);
         CommitItem[] memory items = new CommitItem[](3);
-        items[0] = CommitItem(escrow, hashOf(details), second, signCommitment(id, second));
+        items[0] = CommitItem(escrow.landing, termsHash, second, signCommitment(id, second));
         items[1] = CommitItem(
-            escrow, hashOf(details), third, sign(worker, address(coordinator), hashCommitment(id, head, third))
+            escrow.landing, termsHash, third, sign(worker, address(coordinator), hashCommitment(id, head, third))
         );
         items[2] = items[0];
         _expectSkipped(id, 2, ITrainingCoordinator.TrainingCoordinator_WrongSequence.selector);

@@ -43,7 +43,7 @@ contract EndingTest is TrainingBase {
     function test_WhenCancelled() external {
         landFirst(escrow, details, 1, 500);
         vm.expectEmit(address(coordinator));
-        emit ITrainingCoordinator.CancelRequested(id, uint40(block.timestamp + escrow.gracePeriod));
+        emit ITrainingCoordinator.CancelRequested(id, uint40(block.timestamp + escrow.landing.gracePeriod));
         cancel(escrow, details);
         assertStatus(id, RequestStatus.CANCELLING);
         assertEq(coordinator.ledgerOf(id).cancelledAt, block.timestamp);
@@ -53,9 +53,9 @@ contract EndingTest is TrainingBase {
 
     function test_WhenCancelledAfterTheDeadline_TheGraceIsNotProlonged() external {
         landFirst(escrow, details, 1, 500);
-        vm.warp(uint256(escrow.deadline) + 1);
+        vm.warp(uint256(escrow.landing.deadline) + 1);
         vm.expectEmit(address(coordinator));
-        emit ITrainingCoordinator.CancelRequested(id, escrow.deadline + escrow.gracePeriod);
+        emit ITrainingCoordinator.CancelRequested(id, escrow.landing.deadline + escrow.landing.gracePeriod);
         cancel(escrow, details);
     }
 
@@ -68,12 +68,14 @@ contract EndingTest is TrainingBase {
     }
 
     function test_RevertWhen_CancelledTwiceOrTooLateOrUnknown() external {
-        vm.warp(uint256(escrow.startDeadline) + 1);
+        vm.warp(uint256(escrow.landing.startDeadline) + 1);
         vm.expectRevert(
-            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, escrow.startDeadline)
+            abi.encodeWithSelector(
+                ITrainingCoordinator.TrainingCoordinator_TooLate.selector, escrow.landing.startDeadline
+            )
         );
         cancel(escrow, details);
-        vm.warp(escrow.startDeadline);
+        vm.warp(escrow.landing.startDeadline);
         cancel(escrow, details);
         vm.expectRevert(_wrongStatus(RequestStatus.CANCELLING));
         cancel(escrow, details);
@@ -131,10 +133,10 @@ contract EndingTest is TrainingBase {
     // ---------------------------------------------------------------- expire
 
     function test_GivenNothingLanded_WhenStartDeadlineHasPassed() external {
-        vm.warp(escrow.startDeadline);
-        vm.expectRevert(_tooEarly(uint256(escrow.startDeadline) + 1));
+        vm.warp(escrow.landing.startDeadline);
+        vm.expectRevert(_tooEarly(uint256(escrow.landing.startDeadline) + 1));
         coordinator.expire(escrow, detailsHash);
-        vm.warp(uint256(escrow.startDeadline) + 1);
+        vm.warp(uint256(escrow.landing.startDeadline) + 1);
         coordinator.expire(escrow, detailsHash);
         assertStatus(id, RequestStatus.EXPIRED);
         _assertPaidWithoutHoldback(0, 0);
@@ -142,7 +144,7 @@ contract EndingTest is TrainingBase {
 
     function test_GivenLanded_WhenGraceHasPassed() external {
         landFirst(escrow, details, 1, 5000);
-        uint256 last = uint256(escrow.deadline) + escrow.gracePeriod;
+        uint256 last = uint256(escrow.landing.deadline) + escrow.landing.gracePeriod;
         vm.warp(last);
         vm.expectRevert(_tooEarly(last + 1));
         coordinator.expire(escrow, detailsHash);
@@ -157,7 +159,7 @@ contract EndingTest is TrainingBase {
     function test_GivenCancelling_WhenGraceHasPassed() external {
         landFirst(escrow, details, 1, 5000);
         cancel(escrow, details);
-        uint256 last = block.timestamp + escrow.gracePeriod;
+        uint256 last = block.timestamp + escrow.landing.gracePeriod;
         vm.warp(last);
         vm.expectRevert(_tooEarly(last + 1));
         coordinator.expire(escrow, detailsHash);

@@ -115,14 +115,14 @@ contract RequestTest is TrainingBase {
 
     function test_RevertWhen_OpenedInTheFuture() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.openedAt += 1;
+        escrow.landing.openedAt += 1;
         _expectInvalid("openedAt");
         _send(escrow);
     }
 
     function test_RevertWhen_OpeningWindowIsOver() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.startDeadline += 1 hours;
+        escrow.landing.startDeadline += 1 hours;
         vm.warp(block.timestamp + 1 hours + 1);
         _expectInvalid("openedAt");
         _send(escrow);
@@ -130,34 +130,34 @@ contract RequestTest is TrainingBase {
 
     function test_RevertWhen_DeadlineIsNotAfterOpening() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.deadline = escrow.openedAt;
+        escrow.landing.deadline = escrow.landing.openedAt;
         _expectInvalid("deadline");
         _send(escrow);
     }
 
     function test_RevertWhen_DeadlineIsOverAYearAway() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.deadline = escrow.openedAt + 365 days + 1;
+        escrow.landing.deadline = escrow.landing.openedAt + 365 days + 1;
         _expectInvalid("deadline");
         _send(escrow);
     }
 
     function test_RevertWhen_StartDeadlineIsOutside() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.startDeadline = escrow.deadline + 1;
+        escrow.landing.startDeadline = escrow.landing.deadline + 1;
         _expectInvalid("startDeadline");
         _send(escrow);
-        escrow.startDeadline = uint40(block.timestamp) - 1;
+        escrow.landing.startDeadline = uint40(block.timestamp) - 1;
         _expectInvalid("startDeadline");
         _send(escrow);
     }
 
     function test_RevertWhen_GraceIsOutside() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.gracePeriod = 59;
+        escrow.landing.gracePeriod = 59;
         _expectInvalid("gracePeriod");
         _send(escrow);
-        escrow.gracePeriod = 1 days + 1;
+        escrow.landing.gracePeriod = 1 days + 1;
         _expectInvalid("gracePeriod");
         _send(escrow);
     }
@@ -174,7 +174,7 @@ contract RequestTest is TrainingBase {
 
     function test_RevertWhen_UnitLimitIsZero() external {
         EscrowTerms memory escrow = escrowTerms();
-        escrow.unitLimit = 0;
+        escrow.landing.unitLimit = 0;
         _expectInvalid("unitLimit");
         _send(escrow);
     }
@@ -203,7 +203,7 @@ contract RequestTest is TrainingBase {
         _expectNotQuoted("unitPrice");
         _send(escrow);
         escrow = escrowTerms();
-        escrow.maxUnitsPerSecond -= 1;
+        escrow.landing.maxUnitsPerSecond -= 1;
         _expectNotQuoted("maxUnitsPerSecond");
         _send(escrow);
         escrow = escrowTerms();
@@ -234,7 +234,7 @@ contract RequestTest is TrainingBase {
         landFirst(escrow, details, 1, 100);
         assertEq(coordinator.stateOf(id).units, 100);
         details.salt = bytes32(uint256(1));
-        escrow.openedAt = uint40(block.timestamp);
+        escrow.landing.openedAt = uint40(block.timestamp);
         _expectNotQuoted("scheduler");
         _send(escrow, details);
     }

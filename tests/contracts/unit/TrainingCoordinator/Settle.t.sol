@@ -99,7 +99,7 @@ contract SettleTest is TrainingBase {
 
     function test_GivenCancelling_WhenWithinTheGrace() external {
         cancel(escrow, details);
-        vm.warp(block.timestamp + escrow.gracePeriod);
+        vm.warp(block.timestamp + escrow.landing.gracePeriod);
         landSettlement(escrow, details, 6000);
         assertStatus(id, RequestStatus.SETTLED);
     }
@@ -115,7 +115,7 @@ contract SettleTest is TrainingBase {
     function test_WhenRetrained_VersionsCount() external {
         landSettlement(escrow, details, 6000);
         details.parent = id;
-        escrow.openedAt = uint40(block.timestamp) - 60;
+        escrow.landing.openedAt = uint40(block.timestamp) - 60;
         openWith(escrow, details, oneInput());
         landFirst(escrow, details, 1, 100);
         landSettlement(escrow, details, 200);
@@ -127,7 +127,7 @@ contract SettleTest is TrainingBase {
 
     function test_RevertGiven_NothingLanded() external {
         details.salt = keccak256("other");
-        escrow.openedAt = uint40(block.timestamp) - 50;
+        escrow.landing.openedAt = uint40(block.timestamp) - 50;
         id = openWith(escrow, details, oneInput());
         bytes4 selector = ITrainingCoordinator.TrainingCoordinator_WrongSequence.selector;
         _settleExpecting(abi.encodeWithSelector(selector, 0, 1), settlementOf(0, 0, 0));
@@ -170,7 +170,7 @@ contract SettleTest is TrainingBase {
     }
 
     function test_RevertWhen_GraceIsOver() external {
-        uint256 last = uint256(escrow.deadline) + escrow.gracePeriod;
+        uint256 last = uint256(escrow.landing.deadline) + escrow.landing.gracePeriod;
         vm.warp(last + 1);
         _settleExpecting(
             abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_TooLate.selector, last),
@@ -237,7 +237,7 @@ contract SettleTest is TrainingBase {
         vm.prank(user.addr);
         unreliable.approve(address(coordinator), type(uint256).max);
         details.salt = keccak256("unreliable");
-        escrow.openedAt = uint40(block.timestamp) - 50;
+        escrow.landing.openedAt = uint40(block.timestamp) - 50;
         openWith(escrow, details, oneInput());
         landFirst(escrow, details, 1, 100);
         landSettlement(escrow, details, 200);

@@ -14,6 +14,7 @@ import {
     DataInput,
     DataReceipt,
     EscrowTerms,
+    LandingTerms,
     RequestDetails,
     RequestStatus,
     SelectionKind,
@@ -85,17 +86,19 @@ abstract contract TrainingBase is Base {
             developer: developer.addr,
             scheduler: scheduler.addr,
             unitPrice: UNIT_PRICE,
-            unitLimit: UNIT_LIMIT,
-            maxUnitsPerSecond: MAX_RATE,
             holdbackBps: HOLDBACK,
-            relayFee: RELAY_FEE,
-            relayFeeCap: RELAY_CAP,
             dataEscrow: RECORD_PRICE * RECORDS,
-            openedAt: time,
-            startDeadline: time + 1 hours,
-            deadline: time + 1 days,
-            gracePeriod: 10 minutes,
-            receiptWindow: 2 hours
+            receiptWindow: 2 hours,
+            landing: LandingTerms({
+                unitLimit: UNIT_LIMIT,
+                maxUnitsPerSecond: MAX_RATE,
+                relayFee: RELAY_FEE,
+                relayFeeCap: RELAY_CAP,
+                openedAt: time,
+                startDeadline: time + 1 hours,
+                deadline: time + 1 days,
+                gracePeriod: 10 minutes
+            })
         });
     }
 
@@ -145,18 +148,30 @@ abstract contract TrainingBase is Base {
     }
 
     function idOf(EscrowTerms memory escrow, RequestDetails memory details) internal view returns (RequestId) {
-        bytes32 typehash =
-            keccak256("TrainingRequest(uint256 chainId,address coordinator,bytes32 escrowHash,bytes32 detailsHash)");
-        return RequestId.wrap(
-            keccak256(
-                abi.encode(
-                    typehash, block.chainid, address(coordinator), keccak256(abi.encode(escrow)), hashOf(details)
-                )
+        return idOfLanding(escrow.landing, termsHashOf(escrow, details));
+    }
+
+    function idOfLanding(LandingTerms memory landing, bytes32 termsHash) internal view returns (RequestId) {
+        bytes32 typehash = keccak256(
+            "TrainingRequest(uint256 chainId,address coordinator,uint48 unitLimit,uint64 maxUnitsPerSecond,uint128 relayFee,uint32 relayFeeCap,uint40 openedAt,uint40 startDeadline,uint40 deadline,uint32 gracePeriod,bytes32 termsHash)"
+        );
+        return RequestId.wrap(keccak256(abi.encode(typehash, block.chainid, address(coordinator), landing, termsHash)));
+    }
+
+    function termsHashOf(EscrowTerms memory e, RequestDetails memory details) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                e.user,
+                e.developer,
+                e.scheduler,
+                e.unitPrice,
+                e.holdbackBps,
+                e.dataEscrow,
+                e.receiptWindow,
+                hashOf(details)
             )
         );
     }
-
-    // ---------------------------------------------------------------- messages
 
     function assignmentOf(uint8 attempt) internal view returns (Assignment memory) {
         return Assignment(attempt, worker.addr, 0, uint40(block.timestamp + 30 minutes));
@@ -262,7 +277,7 @@ abstract contract TrainingBase is Base {
         m = commitmentOf(coordinator.stateOf(id).attempt, coordinator.stateOf(id).sequence + 1, units);
         bytes memory signature = signCommitment(id, m);
         vm.prank(relayer.addr);
-        coordinator.commit(escrow, hashOf(details), m, signature);
+        coordinator.commit(escrow.landing, termsHashOf(escrow, details), m, signature);
     }
 
     function landSettlement(EscrowTerms memory escrow, RequestDetails memory details, uint48 units)
