@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 macro_rules! byte_string {
     ($(#[$doc:meta])* $name:ident, $n:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; $n]);
 
         impl $name {
@@ -16,6 +16,9 @@ macro_rules! byte_string {
             pub const LEN: usize = $n;
             /// The bytes.
             pub const fn as_bytes(&self) -> &[u8; $n] { &self.0 }
+        }
+        impl Default for $name {
+            fn default() -> Self { Self([0; $n]) }
         }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -40,6 +40,8 @@ macro_rules! secret {
     };
 }
 
+pub(crate) use secret;
+
 secret!(
     /// The secret of a whole collection. Of a public one it stands in the manifest.
     CollectionKey

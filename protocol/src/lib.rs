@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod chunk;
 pub mod cid;
 pub mod deployments;
+pub mod gateway_api;
 pub mod ids;
 pub mod keys;
 pub mod leaf;
@@ -16,6 +17,7 @@ pub mod merkle;
 pub mod messages;
 pub mod metrics;
 pub mod record;
+pub mod seal;
 pub mod selection;
 pub mod worker_api;
 

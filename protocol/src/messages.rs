@@ -1,4 +1,4 @@
-//! The EIP-712 messages that workers and schedulers sign, and the domains they are signed for.
+//! The EIP-712 messages that accounts, workers, schedulers and gateways sign, and the domains they are signed for.
 //! It signs nothing and keeps no key.
 //!
 //! The structs in [`crate::bindings`] are what calls carry; the structs here are what is signed: they add the
@@ -101,6 +101,31 @@ sol! {
         uint24 nonce;
     }
 
+    /// A reader's word on the X25519 key that chunk secrets are sealed to. For a gateway only.
+    #[derive(Debug, PartialEq, Eq)]
+    struct ReaderKey {
+        address account;
+        bytes32 publicKey;
+        string audience;
+        uint40 validUntil;
+    }
+
+    /// A gateway's word that it gave out a chunk secret, and what the account was charged for it. Never on chain.
+    /// `right` is 0 for READ, 1 for TRAIN; `lane` and `charged` are 0 where nothing was charged.
+    #[derive(Debug, PartialEq, Eq)]
+    struct KeyRelease {
+        address gateway;
+        address account;
+        bytes32 collection;
+        uint8 right;
+        uint32 chunk;
+        bytes32 keyDigest;
+        bytes32 readerKey;
+        uint64 lane;
+        uint128 charged;
+        uint40 releasedAt;
+    }
+
     /// A worker's word, to a relayer, that it is there. It never goes to the chain.
     #[derive(Debug, PartialEq, Eq)]
     struct WorkerHello {
@@ -148,6 +173,17 @@ pub fn relay_domain(chain_id: u64, coordinator: Address) -> Eip712Domain {
         version: "1",
         chain_id: chain_id,
         verifying_contract: coordinator,
+    }
+}
+
+/// The domain of what gateways and their readers exchange: name "Offsetdata Gateway", version "1". `access_token`
+/// ties it to one deployment.
+pub fn gateway_domain(chain_id: u64, access_token: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Offsetdata Gateway",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: access_token,
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::approx_constant, reason = "tests")]
 
 use offsetdata_protocol::chunk::{ChunkBuilder, ChunkLimits, OpenChunk, SealedChunk, Taken};
+use offsetdata_protocol::gateway_api::lane;
+use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::leaf::{leaf_hash, record_leaf};
 use offsetdata_protocol::manifest::{
     Field, FieldKind, MANIFEST_VERSION, Manifest, Page, PublishedKey, Visibility,
@@ -12,8 +14,9 @@ use offsetdata_protocol::merkle::{
 };
 use offsetdata_protocol::metrics::{MetricKey, MetricPoint, MetricValue, PointsBlock, series_root};
 use offsetdata_protocol::record::{Record, Value as FieldValue};
+use offsetdata_protocol::seal::{ChunkPlace, CollectionPlace, SealingSecret};
 use offsetdata_protocol::selection::{Bitmap, SplitRule, flags_root, given_root, inputs_leaf, order};
-use offsetdata_protocol::{ChunkHeader, Codec, CollectionKey, Digest, SeriesId, merkle};
+use offsetdata_protocol::{ChunkHeader, ChunkSecret, Codec, CollectionKey, Digest, SeriesId, merkle};
 use serde_json::{Value, json};
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -431,7 +434,41 @@ fn messages() {
             signed!(m::relay_domain(chain_id, contract), m::WorkerHello {
                 worker: account(0x05), audience: "https://relayer.example".into(), issuedAt: Uint::from(1_700_000_000u64),
             }),
+            signed!(m::gateway_domain(chain_id, contract), m::ReaderKey {
+                account: account(0x06), publicKey: word(0x81), audience: "https://gateway.example".into(),
+                validUntil: Uint::from(1_700_086_400u64),
+            }),
+            signed!(m::gateway_domain(chain_id, contract), m::KeyRelease {
+                gateway: account(0x08), account: account(0x06), collection: word(0x11), right: 0, chunk: 7,
+                keyDigest: word(0x82), readerKey: word(0x81), lane: lane(account(0x08), 1), charged: 900,
+                releasedAt: Uint::from(1_700_000_000u64),
+            }),
         ],
     });
     check("messages", &made);
+}
+
+#[test]
+fn seal_json() {
+    let (chain_id, collection) = (31337, CollectionId([0x11; 32].into()));
+    let receiver = SealingSecret::from_bytes([0x61; 32]);
+    let public = receiver.public_key().unwrap();
+    let (entropy, key, secret) =
+        ([0x62; 32], CollectionKey::from_bytes([0x63; 32]), ChunkSecret::from_bytes([0x64; 32]));
+    let whole = CollectionPlace { chain_id, collection };
+    let sealed_key = whole.seal(&key, &public, entropy).unwrap();
+    assert_eq!(whole.open(&sealed_key, &receiver).unwrap(), key);
+    let chunk = ChunkPlace { chain_id, collection, ordinal: 7, account: [0x06; 20].into() };
+    let sealed_secret = chunk.seal(&secret, &public, entropy).unwrap();
+    assert_eq!(chunk.open(&sealed_secret, &receiver).unwrap(), secret);
+    check(
+        "seal",
+        &json!({
+            "chainId": chain_id, "collection": collection, "ordinal": chunk.ordinal, "account": chunk.account,
+            "receiverSecretKey": hex(receiver.reveal()), "receiverPublicKey": hex(public),
+            "entropy": hex(entropy),
+            "collectionKey": hex(key.reveal()), "sealedCollectionKey": hex(sealed_key),
+            "chunkSecret": hex(secret.reveal()), "sealedChunkSecret": hex(sealed_secret),
+        }),
+    );
 }
