@@ -1,4 +1,4 @@
-//! All SQL and only SQL: the tables of the chain and, beside them, of the relayer. It decides nothing and reads no clock.
+//! All SQL and only SQL: the tables of the chain and, beside them, of relayer and gateway. It decides nothing and reads no clock.
 //!
 //! Every function takes a connection, so that the caller owns the transaction.
 
@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod codec;
+pub mod gateway;
 pub mod relay;
 
 mod error;

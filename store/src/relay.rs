@@ -13,7 +13,7 @@ use crate::codec::{Put, Value};
 use crate::{Conn, StoreError};
 
 /// Runs a statement; the answer is the number of rows that it changed.
-async fn execute(
+pub(crate) async fn execute(
     conn: &mut Conn,
     sql: &'static str,
     values: impl IntoIterator<Item = Value>,
@@ -29,4 +29,4 @@ async fn execute(
 macro_rules! values {
     ($($value:expr),* $(,)?) => { [$($crate::codec::Column::value(&$value)),*] };
 }
-use values;
+pub(crate) use values;

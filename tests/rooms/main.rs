@@ -9,7 +9,7 @@ use std::process::Command;
 const FLOORS: &[&[&str]] = &[
     &["protocol"],
     &["content", "store"],
-    &["indexer", "relayer", "sdk"],
+    &["indexer", "gateway", "relayer", "sdk"],
     &["worker"],
     &["cli"],
     &["tests"],

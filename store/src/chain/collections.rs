@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, Bytes};
 use offsetdata_protocol::ids::CollectionId;
 
-use crate::record::{find, record};
+use crate::record::{find, record, select};
 use crate::{Conn, StoreError};
 
 use super::Position;
@@ -178,4 +178,17 @@ pub async fn list_collections(
 ) -> Result<Vec<CollectionState>, StoreError> {
     let equal: Vec<_> = registrant.map(|account| ("registrant", account.value())).into_iter().collect();
     list(conn, &equal, page).await
+}
+
+/// The key of a collection as it was sealed to a gateway the last time.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn find_sealed_key(
+    conn: &mut Conn,
+    collection: CollectionId,
+    gateway_key: B256,
+) -> Result<Option<CollectionKeyRow>, StoreError> {
+    let rest = "collection = $1 and gateway_key = $2 order by position desc limit 1";
+    Ok(select(conn, rest, &[collection.value(), gateway_key.value()]).await?.pop())
 }

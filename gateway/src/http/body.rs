@@ -1,0 +1,102 @@
+//! Bodies, path parts and sessions, with refusals as problems.
+
+use alloy::primitives::Address;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use offsetdata_protocol::gateway_api::code;
+use offsetdata_protocol::ids::CollectionId;
+use serde::de::DeserializeOwned;
+
+use super::unix_now;
+use crate::Refused;
+use crate::context::Context;
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Refused::new(code::NOT_JSON, "expected a body with Content-Type: application/json"))
+            }
+            Err(JsonRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Refused::new(code::TOO_LARGE, "the body is larger than this call takes"))
+            }
+            Err(error) => Err(Refused::new(code::MALFORMED, error.body_text())),
+        }
+    }
+}
+
+fn malformed<E: ToString>(error: E) -> Refused {
+    Refused::new(code::MALFORMED, error.to_string())
+}
+
+/// The collection in the path.
+pub(super) struct OfCollection(pub(super) CollectionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfCollection {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| malformed(error.body_text()))?;
+        text.parse().map(Self).map_err(malformed::<offsetdata_protocol::ids::IdError>)
+    }
+}
+
+/// The chunk in the path.
+pub(super) struct OfChunk(pub(super) CollectionId, pub(super) u32);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfChunk {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path((id, ordinal)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| malformed(error.body_text()))?;
+        let id = id.parse().map_err(malformed::<offsetdata_protocol::ids::IdError>)?;
+        let plain = !ordinal.is_empty() && ordinal.len() <= 10 && ordinal.bytes().all(|b| b.is_ascii_digit());
+        let ordinal =
+            ordinal.parse().ok().filter(|_| plain).ok_or_else(|| malformed("expected a chunk's ordinal"))?;
+        Ok(Self(id, ordinal))
+    }
+}
+
+/// The account of the session.
+pub(super) struct Account(pub(super) Address);
+
+impl FromRequestParts<Context> for Account {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
+        let Guest(account) = Guest::from_request_parts(parts, context).await?;
+        account.map(Self).ok_or_else(|| {
+            Refused::new(code::NO_SESSION, "bring the token of a session: Authorization: Bearer …")
+        })
+    }
+}
+
+/// The account of the session, if there is one. A token that does not hold is refused all the same.
+pub(super) struct Guest(pub(super) Option<Address>);
+
+impl FromRequestParts<Context> for Guest {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
+        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+            return Ok(Self(None));
+        };
+        let token =
+            value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| {
+                Refused::new(code::NO_SESSION, "expected Authorization: Bearer and a token")
+            })?;
+        context.account_of(token, unix_now()).await.map(|account| Self(Some(account)))
+    }
+}
