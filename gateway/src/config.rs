@@ -44,7 +44,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Terms {
     /// A right counts when it is held at the head and so many blocks below. 0: at the head alone.
-    #[arg(long, env = "OFFSETDATA_CONFIRMATIONS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, env = "OFFSETDATA_GATEWAY_CONFIRMATIONS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub confirmations: u32,
     /// No key while the newest block is older than so many seconds.
     #[arg(long, env = "OFFSETDATA_GATEWAY_STALE_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]

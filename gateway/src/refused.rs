@@ -16,7 +16,7 @@ const MAX_DETAIL: usize = 500;
 pub struct Refused {
     code: &'static str,
     detail: String,
-    quote: Option<LaneQuote>,
+    quote: Option<Box<LaneQuote>>,
     since: Option<u64>,
     retry_after: Option<u64>,
 }
@@ -43,7 +43,7 @@ impl Refused {
     /// With what the next voucher has to say.
     #[must_use]
     pub fn with_quote(mut self, quote: LaneQuote) -> Self {
-        self.quote = Some(quote);
+        self.quote = Some(Box::new(quote));
         self
     }
 
@@ -118,7 +118,7 @@ impl Refused {
             title: self.title().to_owned(),
             status: self.status(),
             detail: Some(self.detail.clone()),
-            quote: self.quote,
+            quote: self.quote.as_deref().copied(),
             since: self.since,
             retry_after_seconds: self.retry_after,
         }

@@ -209,13 +209,6 @@ impl Shared {
         }
         let row =
             self.signed_row(draft, payment.as_ref().map(|(price, with)| (price, with.map(|w| w.0))), now)?;
-        if payment.is_some() {
-            // A release that a token paid for stands in the way of the one that is paid by a voucher.
-            offsetdata_store::gateway::releases::delete_unpaid(
-                &mut tx, account, collection, ordinal, reader_key,
-            )
-            .await?;
-        }
         insert_release(&mut tx, row.clone()).await?;
         tx.commit().await.map_err(StoreError::from)?;
         self.metrics.released(row.charged);

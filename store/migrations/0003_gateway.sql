@@ -91,7 +91,7 @@ create table gateway_releases (
     sealed_secret blob   not null,
     signature     blob   not null,
     released_at   bigint not null,
-    primary key (account, collection, chunk, reader_key)
+    primary key (account, collection, chunk, reader_key, paid)
 );
 -- One charge for a chunk.
 create unique index gateway_releases_paid on gateway_releases (account, collection, chunk) where paid = 1;

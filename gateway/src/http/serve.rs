@@ -18,6 +18,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 16 * 1024;
 /// Connections at the same time; more wait.
 const MAX_CONNECTIONS: usize = 1024;
+/// No connection lives longer: who reads an answer byte by byte does not hold one for ever.
+const MAX_LIFE: Duration = Duration::from_secs(600);
 /// So long open calls may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -53,6 +55,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
                 // A client that breaks off, or is too slow, is no news.
                 _ = connection.as_mut() => return,
                 () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                () = tokio::time::sleep(MAX_LIFE) => connection.as_mut().graceful_shutdown(),
             }
             let _ = tokio::time::timeout(GRACE, connection).await;
         });

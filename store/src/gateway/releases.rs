@@ -5,7 +5,7 @@ use offsetdata_protocol::ids::CollectionId;
 
 use crate::codec::Count;
 use crate::record::{insert, record, select};
-use crate::relay::{execute, values};
+use crate::relay::values;
 use crate::{Conn, StoreError};
 
 record! {
@@ -45,21 +45,7 @@ pub async fn insert_release(conn: &mut Conn, row: ReleaseRow) -> Result<(), Stor
     insert(conn, &[row]).await
 }
 
-/// Forgets what this reader key was given for nothing, which what is paid for takes the place of.
-pub async fn delete_unpaid(
-    conn: &mut Conn,
-    account: Address,
-    collection: CollectionId,
-    chunk: u32,
-    reader_key: B256,
-) -> Result<(), StoreError> {
-    let sql = "delete from gateway_releases \
-               where account = $1 and collection = $2 and chunk = $3 and reader_key = $4 and paid = 0";
-    execute(conn, sql, values![account, collection, chunk, reader_key]).await?;
-    Ok(())
-}
-
-/// What this reader key was given for the chunk.
+/// What this reader key was given for the chunk; what was paid for first.
 pub async fn find_release(
     conn: &mut Conn,
     account: Address,
@@ -67,7 +53,8 @@ pub async fn find_release(
     chunk: u32,
     reader_key: B256,
 ) -> Result<Option<ReleaseRow>, StoreError> {
-    let rest = "account = $1 and collection = $2 and chunk = $3 and reader_key = $4";
+    let rest =
+        "account = $1 and collection = $2 and chunk = $3 and reader_key = $4 order by paid desc limit 1";
     Ok(select(conn, rest, &values![account, collection, chunk, reader_key]).await?.pop())
 }
 

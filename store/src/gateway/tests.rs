@@ -150,7 +150,7 @@ async fn what_is_signed_is_kept_until_it_lands() {
     };
     signed::put_use(&mut conn, used.clone()).await.unwrap();
     signed::put_use(&mut conn, used.clone()).await.unwrap();
-    assert_eq!(signed::list_due_uses(&mut conn, 5, 10).await.unwrap(), [used.clone()]);
+    assert_eq!(signed::list_due_uses(&mut conn, 5, 10).await.unwrap(), std::slice::from_ref(&used));
     signed::advance_use(&mut conn, &UseRow { landed: true, ..used }).await.unwrap();
     assert!(signed::list_due_uses(&mut conn, 5, 10).await.unwrap().is_empty());
 }

@@ -1,0 +1,111 @@
+//! Settlement cut off anywhere, and what cannot be paid.
+
+use std::time::Duration;
+
+use offsetdata_protocol::bindings::token::DevToken;
+use offsetdata_protocol::gateway_api::{KeyRequest, code};
+
+use crate::support::reader::Reader;
+use crate::support::{CHUNK, PER_CHUNK, World, now};
+use alloy::primitives::U256;
+
+const COUNT: u64 = PER_CHUNK as u64;
+
+/// Sells a chunk each to some readers, without the settlement loop.
+async fn sold(world: &mut World, readers: usize) -> (offsetdata_gateway::context::Context, Vec<Reader>) {
+    let mut all = Vec::new();
+    for _ in 0..readers {
+        all.push(Reader::with_money(world, 1000, 1000).await);
+    }
+    world.stop().await;
+    let context = world.bind().await;
+    for reader in &all {
+        let voucher = Some(reader.voucher(world, reader.lane(1), CHUNK, COUNT));
+        let request = KeyRequest { reader_key: reader.reader_key(), voucher };
+        let account = reader.account.address();
+        context.release_key(account, world.collection, 0, &request, now()).await.unwrap();
+    }
+    (context, all)
+}
+
+#[tokio::test]
+async fn cut_off_between_any_two_steps_everything_is_paid_once() {
+    let mut world = World::new().await;
+    let (context, readers) = sold(&mut world, 2).await;
+    let later = now() + 4000;
+    // A round takes some dozen calls to the node: it is dropped after each of many spans of time.
+    for milliseconds in (0..60).map(|n| n * 7) {
+        let _ = tokio::time::timeout(Duration::from_millis(milliseconds), context.settle_due(later)).await;
+        // A lane that is settled is looked at again until it is confirmed: never paid again.
+        assert!(world.revenue().await <= 2 * CHUNK);
+    }
+    let mut rounds = 0;
+    while world.revenue().await < 2 * CHUNK {
+        context.settle_due(later + 10_000 * rounds).await.unwrap();
+        rounds += 1;
+        assert!(rounds < 20, "it is not settled");
+    }
+    for reader in &readers {
+        assert_eq!(world.settled(reader.account.address(), reader.lane(1)).await, CHUNK);
+        assert_eq!(world.balance(reader.account.address()).await, 1000 - CHUNK);
+    }
+    assert_eq!(world.revenue().await, 2 * CHUNK);
+    // Confirmed: nothing is left to do.
+    world.node.mine(2).await;
+    context.settle_due(later + 1_000_000).await.unwrap();
+    let before = world.node.transactions_of(context.address()).await;
+    let round = context.settle_due(later + 2_000_000).await.unwrap();
+    assert_eq!((round.due, round.transactions), (0, 0));
+    assert_eq!(world.node.transactions_of(context.address()).await, before);
+}
+
+#[tokio::test]
+async fn many_payers_are_settled_in_one_transaction() {
+    let mut world = World::new().await;
+    let (context, readers) = sold(&mut world, 4).await;
+    let round = context.settle_due(now() + 4000).await.unwrap();
+    // A permit and an authorization each, and one batch.
+    assert_eq!((round.due, round.transactions), (4, 9));
+    assert_eq!(world.revenue().await, 4 * CHUNK);
+    drop(readers);
+}
+
+#[tokio::test]
+async fn a_reorg_that_takes_a_settlement_back_is_met_by_another() {
+    let mut world = World::new().await;
+    let (context, _readers) = sold(&mut world, 1).await;
+    context.settle_due(now() + 4000).await.unwrap();
+    assert_eq!(world.revenue().await, CHUNK);
+    world.node.reorg(1).await;
+    assert_eq!(world.revenue().await, 0, "the reorg took it");
+    context.settle_due(now() + 4100).await.unwrap();
+    assert_eq!(world.revenue().await, CHUNK);
+}
+
+#[tokio::test]
+async fn who_cannot_pay_costs_no_gas_keeps_its_reason_and_gets_no_more() {
+    let mut world = World::new().await;
+    let (context, readers) = sold(&mut world, 1).await;
+    let reader = &readers[0];
+    // The money goes elsewhere before it is settled.
+    world.node.give_ether(reader.account.address()).await;
+    let call = DevToken::transferCall { to: world.publisher.address(), value: U256::from(1000 - CHUNK + 1) };
+    world.node.send(&reader.account, world.node.deployment.token, &call).await;
+    let poor = DevToken::transferCall { to: world.publisher.address(), value: U256::from(CHUNK - 1) };
+    world.node.send(&reader.account, world.node.deployment.token, &poor).await;
+    let round = context.settle_due(now() + 4000).await.unwrap();
+    assert_eq!(round.transactions, 2, "permit and authorization, no settlement");
+    let account = reader.account.address();
+    let statement = context.statement(account, world.collection).await.unwrap();
+    let failure = statement.lanes[0].failure.clone().unwrap();
+    assert!(failure.contains("NotPaid"), "{failure}");
+    assert_eq!((statement.total.open.0, world.revenue().await), (CHUNK, 0));
+    let voucher = Some(reader.voucher(&world, reader.lane(1), 2 * CHUNK, 2 * COUNT));
+    let request = KeyRequest { reader_key: reader.reader_key(), voucher };
+    let refused = context.release_key(account, world.collection, 1, &request, now()).await.unwrap_err();
+    assert_eq!(refused.code(), code::UNFUNDED);
+    // Money comes back, and with it the settlement.
+    world.mint(account, 1000).await;
+    context.settle_due(now() + 100_000).await.unwrap();
+    assert_eq!(world.revenue().await, CHUNK);
+}
