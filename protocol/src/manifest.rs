@@ -11,7 +11,7 @@ use crate::ProtocolError;
 use crate::cid::{Cid, DAG_CBOR, block_cid};
 use crate::digest::{Digest, Root};
 use crate::error::{equal, in_range};
-use crate::keys::CollectionKey;
+use crate::keys::{ChunkSecret, CollectionKey};
 use crate::merkle::{RecordCount, RootBuilder};
 use crate::{SeriesId, error};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,9 @@ pub struct Manifest {
     /// The collection key of a public collection; absent in a private one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<PublishedKey>,
+    /// Secrets of the first chunks of a private collection, which anyone may open; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preview_secrets: Vec<PreviewSecret>,
     /// The fields that records have.
     pub fields: Vec<Field>,
     /// SPDX licence expression, or the URL of the licence.
@@ -71,6 +74,18 @@ impl PublishedKey {
     /// The key, for deriving chunk secrets.
     pub fn collection_key(&self) -> CollectionKey {
         CollectionKey::from_bytes(self.0)
+    }
+}
+
+crate::digest::byte_string!(
+    /// The secret of one chunk that its publisher made public: anyone may look at these records.
+    PreviewSecret, 32
+);
+
+impl PreviewSecret {
+    /// The secret, for opening the chunk.
+    pub fn chunk_secret(&self) -> ChunkSecret {
+        ChunkSecret::from_bytes(self.0)
     }
 }
 
@@ -111,18 +126,23 @@ impl Manifest {
     }
 
     /// Checks that the chunks of the pages, all of them in order, are this collection: their ranges follow
-    /// one another and the subtrees that they name make the content root. No chunk is needed for it.
+    /// one another, the subtrees that they name make the content root, and each preview secret is that of its
+    /// chunk. No chunk is needed for it.
     ///
     /// # Errors
     /// The first rule that is broken.
     pub fn verify_pages<'a>(&self, pages: impl IntoIterator<Item = &'a Page>) -> Result<(), ProtocolError> {
         let mut builder = RootBuilder::new();
         let mut refs = self.pages.iter();
+        let mut previews = self.preview_secrets.iter();
         for page in pages {
             let reference = refs.next().ok_or_else(|| invalid("more pages than the manifest names"))?;
             page.verify(reference)?;
             for chunk in &page.chunks {
                 chunk.append_to(&mut builder)?;
+                if let Some(preview) = previews.next() {
+                    preview.chunk_secret().verify(&chunk.key_digest)?;
+                }
             }
         }
         if refs.next().is_some() {
@@ -148,7 +168,9 @@ impl Manifest {
             records += u64::from(page.count);
             chunks += u64::from(page.chunks);
         }
-        equal("records in all pages", self.record_count.get().into(), records)
+        equal("records in all pages", self.record_count.get().into(), records)?;
+        let most = if self.public_key.is_some() { 0 } else { chunks };
+        in_range("preview secrets", self.preview_secrets.len() as u64, 0, most)
     }
 }
 

@@ -7,7 +7,7 @@ use offsetdata_protocol::gateway_api::lane;
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::leaf::{leaf_hash, record_leaf};
 use offsetdata_protocol::manifest::{
-    Field, FieldKind, MANIFEST_VERSION, Manifest, Page, PublishedKey, Visibility,
+    Field, FieldKind, MANIFEST_VERSION, Manifest, Page, PreviewSecret, PublishedKey, Visibility,
 };
 use offsetdata_protocol::merkle::{
     RecordCount, RootBuilder, Tree, empty_root, verify_consistency, verify_inclusion,
@@ -168,8 +168,8 @@ fn chunk_json() {
     check("chunk", &json!({ "count": cases.len(), "cases": cases }));
 }
 
-#[test]
-fn manifest_json() {
+/// Ten numbers in three chunks and one page, with the manifest's and the page's block.
+fn ten_numbers(visibility: Visibility, preview: usize) -> (Manifest, Vec<u8>, Page, Vec<u8>) {
     let key = PublishedKey(KEY);
     let mut builder = ChunkBuilder::new(ChunkLimits { records: 4, bytes: 1 << 20 }).unwrap();
     let (mut chunks, mut root) = (vec![], RootBuilder::new());
@@ -179,21 +179,21 @@ fn manifest_json() {
             assert_eq!(builder.push(record.view()).unwrap(), Taken::Yes);
         }
         let ordinal = chunks.len() as u32;
-        let chunk = builder
-            .seal(&key.collection_key(), Visibility::Public, SERIES, ordinal, first, Codec::Identity)
-            .unwrap();
+        let chunk =
+            builder.seal(&key.collection_key(), visibility, SERIES, ordinal, first, Codec::Identity).unwrap();
         root.extend(chunk.leaves);
         chunks.push(chunk.entry);
     }
     let page = Page { chunks };
     let (page_block, reference) = page.encode(0).unwrap();
-    let page_cid = reference.cid;
+    let secret = |seed| PreviewSecret(*key.collection_key().chunk_secret(seed).unwrap().reveal());
     let manifest = Manifest {
         version: MANIFEST_VERSION,
         series: SERIES,
         record_count: RecordCount::new(10).unwrap(),
         content_root: root.root(),
-        public_key: Some(key),
+        public_key: (visibility == Visibility::Public).then_some(key),
+        preview_secrets: page.chunks.iter().take(preview).map(|chunk| secret(&chunk.seed)).collect(),
         fields: vec![Field::required("n", FieldKind::Integer)],
         licence: "CC0-1.0".into(),
         croissant: r#"{"@type":"sc:Dataset","name":"ten numbers"}"#.into(),
@@ -202,6 +202,12 @@ fn manifest_json() {
     };
     manifest.verify_pages([&page]).unwrap();
     let block = manifest.encode().unwrap();
+    (manifest, block, page, page_block)
+}
+
+#[test]
+fn manifest_json() {
+    let (manifest, block, _, page_block) = ten_numbers(Visibility::Public, 0);
     check(
         "manifest",
         &json!({
@@ -209,9 +215,28 @@ fn manifest_json() {
             "digest": hex(Manifest::digest(&block)),
             "cid": Manifest::cid(Manifest::digest(&block)).to_string(),
             "page": hex(&page_block),
-            "pageCid": page_cid.to_string(),
+            "pageCid": manifest.pages[0].cid.to_string(),
             "contentRoot": hex(manifest.content_root),
             "recordCount": 10,
+        }),
+    );
+}
+
+#[test]
+fn manifest_preview_json() {
+    let (manifest, block, page, page_block) = ten_numbers(Visibility::Private, 2);
+    check(
+        "manifest_preview",
+        &json!({
+            "manifest": hex(&block),
+            "digest": hex(Manifest::digest(&block)),
+            "page": hex(&page_block),
+            "pageCid": manifest.pages[0].cid.to_string(),
+            "contentRoot": hex(manifest.content_root),
+            "recordCount": 10,
+            "previewSecrets": manifest.preview_secrets.iter().map(hex).collect::<Vec<_>>(),
+            "keyDigests": page.chunks.iter().map(|chunk| hex(chunk.key_digest)).collect::<Vec<_>>(),
+            "previewRecords": page.chunks.iter().take(2).map(|chunk| chunk.count).sum::<u32>(),
         }),
     );
 }

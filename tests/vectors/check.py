@@ -147,6 +147,19 @@ def check_manifest():
     expect("content root", root(leaves), raw(vectors["contentRoot"]))
 
 
+def check_manifest_preview():
+    vectors = load("manifest_preview")
+    block = raw(vectors["manifest"])
+    expect("preview manifest digest", sha(block), raw(vectors["digest"]))
+    tag = b"offsetdata.key".ljust(16, b"\0")
+    for secret, digest in zip(vectors["previewSecrets"], vectors["keyDigests"]):
+        expect("key digest of a preview", sha(tag, raw(secret)), raw(digest))
+    # 6e "previewSecrets", a list of byte strings of 32 bytes.
+    secrets = b"".join(b"\x58\x20" + raw(secret) for secret in vectors["previewSecrets"])
+    field = b"\x6epreviewSecrets" + bytes([0x80 + len(vectors["previewSecrets"])]) + secrets
+    expect("preview secrets in the manifest", block.count(field), 1)
+
+
 def value_of(text):
     number = float(text)
     if number != number:
@@ -217,7 +230,7 @@ def check_selection():
         expect(name, root([leaf(tag, struct.pack(">I", i)) for i in v["indices"]]), raw(v[name]))
 
 
-for check in (check_leaves, check_merkle, check_chunks, check_manifest, check_metrics, check_selection):
+for check in (check_leaves, check_merkle, check_chunks, check_manifest, check_manifest_preview, check_metrics, check_selection):
     check()
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)

@@ -95,6 +95,10 @@ impl ChunkBuilder {
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
+    /// Length of the plaintext so far: offset table and records, in bytes.
+    pub fn bytes(&self) -> usize {
+        4 * self.ends.len() + self.data.len()
+    }
 
     /// Seals the records as chunk `ordinal`, the first of them being record `first` of the collection, and
     /// leaves the builder empty.

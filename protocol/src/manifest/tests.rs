@@ -47,6 +47,7 @@ fn collection(records: u32, per_chunk: u32, per_page: usize) -> (Manifest, Vec<P
         record_count: RecordCount::new(records).unwrap(),
         content_root: root.root(),
         public_key: Some(key),
+        preview_secrets: Vec::new(),
         fields: vec![Field::required("n", FieldKind::Integer)],
         licence: "CC-BY-4.0".into(),
         croissant: r#"{"@type":"sc:Dataset","name":"numbers"}"#.into(),
@@ -69,6 +70,40 @@ fn a_collection_reads_back_and_proves_its_root() {
         }
         assert_eq!(crate::cid::parts(&Manifest::cid(Manifest::digest(&block))).unwrap().0, DAG_CBOR);
     }
+}
+
+/// The same collection, private, with a preview of `chunks` chunks. Its leaves have no salts, which no manifest tells.
+fn with_preview(chunks: usize) -> (Manifest, Vec<Page>) {
+    let (mut manifest, pages) = collection(100, 7, 3);
+    let key = manifest.public_key.take().unwrap().collection_key();
+    let entries = pages.iter().flat_map(|page| &page.chunks).take(chunks);
+    let secret = |entry: &ChunkEntry| PreviewSecret(*key.chunk_secret(&entry.seed).unwrap().reveal());
+    manifest.preview_secrets = entries.map(secret).collect();
+    (manifest, pages)
+}
+
+#[test]
+fn a_preview_reads_back_and_has_the_secrets_of_its_chunks() {
+    for chunks in [0, 1, 5, 15] {
+        let (manifest, pages) = with_preview(chunks);
+        let block = manifest.encode().unwrap();
+        assert_eq!(Manifest::decode(&block).unwrap(), manifest);
+        assert_eq!(block.windows(14).any(|w| w == b"previewSecrets"), chunks > 0);
+        manifest.verify_pages(&pages).unwrap();
+    }
+    let (mut wrong, pages) = with_preview(5);
+    wrong.preview_secrets.swap(3, 4);
+    wrong.encode().unwrap();
+    assert!(matches!(
+        wrong.verify_pages(&pages),
+        Err(ProtocolError::DigestMismatch { what: "chunk secret", .. })
+    ));
+    let (mut many, _) = with_preview(15);
+    many.preview_secrets.push(PreviewSecret::default());
+    assert!(many.encode().is_err(), "more secrets than chunks");
+    let (mut public, _) = collection(100, 7, 3);
+    public.preview_secrets.push(PreviewSecret::default());
+    assert!(public.encode().is_err(), "a preview of a public collection");
 }
 
 #[test]
