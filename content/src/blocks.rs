@@ -1,16 +1,18 @@
-//! Blocks by CID: a directory of files first, then trustless gateways. Every block is verified when it is read.
+//! Blocks by CID: directories of files first, then trustless gateways. Every block is verified when it is read.
 //! It does not pin at others or announce anything.
 
-mod directory;
+mod collect;
+pub(crate) mod directory;
 mod remote;
 
 use std::path::Path;
 
-use offsetdata_protocol::Digest;
 use offsetdata_protocol::cid::{Cid, DAG_PB, FileNode, FileWriter, RAW, block_cid, parts, verify_block};
+use offsetdata_protocol::{Digest, ProtocolError};
 
 use crate::ContentError;
-use directory::Directory;
+pub use collect::{Collected, GRACE};
+use directory::{Directory, Keep};
 use remote::Gateway;
 
 /// Largest block that is read or written: what IPFS nodes exchange.
@@ -21,7 +23,7 @@ const MAX_FILE_DEPTH: u32 = 3;
 /// Where blocks are. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Blocks {
-    directory: Option<Directory>,
+    directories: Vec<Directory>,
     gateways: Vec<Gateway>,
 }
 
@@ -31,7 +33,7 @@ impl Blocks {
     /// # Errors
     /// A directory that cannot be created.
     pub fn directory(path: impl AsRef<Path>) -> Result<Self, ContentError> {
-        Ok(Self { directory: Some(Directory::open(path.as_ref())?), gateways: Vec::new() })
+        Ok(Self { directories: vec![Directory::open(path.as_ref())?], gateways: Vec::new() })
     }
 
     /// Only gateways, for reading.
@@ -48,13 +50,29 @@ impl Blocks {
         Ok(self)
     }
 
-    /// Stores a block durably and says its CID. Storing it again changes nothing.
+    /// Reads also from the directory of somebody else's store, which is left as it is.
     ///
     /// # Errors
-    /// No directory, a block over [`MAX_BLOCK_BYTES`], a file that cannot be written.
+    /// A path that is no directory.
+    pub fn with_directory(mut self, path: impl AsRef<Path>) -> Result<Self, ContentError> {
+        self.directories.push(Directory::open_read_only(path.as_ref())?);
+        Ok(self)
+    }
+
+    /// Stores a block durably, so that garbage collection never takes it, and says its CID. Storing it again changes nothing.
+    ///
+    /// # Errors
+    /// No directory to write to, a block over [`MAX_BLOCK_BYTES`], a file that cannot be written.
     pub async fn put(&self, codec: u64, bytes: &[u8]) -> Result<Cid, ContentError> {
         let cid = block_cid(codec, Digest::of(bytes));
-        self.put_verified(cid, bytes).await?;
+        self.put_as(cid, bytes, Keep::Always).await?;
+        Ok(cid)
+    }
+
+    /// Stores a block of a collection: durable, and kept while a pinned collection reaches it.
+    pub(crate) async fn put_reached(&self, codec: u64, bytes: &[u8]) -> Result<Cid, ContentError> {
+        let cid = block_cid(codec, Digest::of(bytes));
+        self.put_as(cid, bytes, Keep::WhileReached).await?;
         Ok(cid)
     }
 
@@ -69,7 +87,7 @@ impl Blocks {
         writer.write(bytes, &mut keep);
         let root = writer.finish(&mut keep).cid;
         for (cid, block) in &blocks {
-            self.put_verified(*cid, block).await?;
+            self.put_as(*cid, block, Keep::Always).await?;
         }
         Ok(root)
     }
@@ -81,33 +99,23 @@ impl Blocks {
     pub async fn get(&self, cid: &Cid, max: usize) -> Result<Vec<u8>, ContentError> {
         parts(cid)?;
         let max = max.min(MAX_BLOCK_BYTES);
-        let mut last = ContentError::NotFound { cid: *cid };
-        if let Some(directory) = &self.directory {
+        let mut failure = ContentError::NotFound { cid: *cid };
+        for directory in &self.directories {
             match directory.read(cid, max).await.and_then(|bytes| verified(cid, bytes)) {
                 Ok(bytes) => return Ok(bytes),
-                Err(error) => last = error,
+                Err(error) => note(&mut failure, error),
             }
         }
         for gateway in &self.gateways {
             match gateway.read(cid, max).await.and_then(|bytes| verified(cid, bytes)) {
                 Ok(bytes) => {
-                    if let Some(directory) = &self.directory {
-                        directory.write(cid, &bytes).await?;
-                    }
+                    self.keep_copy(cid, &bytes).await;
                     return Ok(bytes);
                 }
-                Err(error @ ContentError::NotFound { .. }) => {
-                    if matches!(last, ContentError::NotFound { .. }) {
-                        last = error;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%cid, %error, "a gateway did not give the block");
-                    last = error;
-                }
+                Err(error) => note(&mut failure, error),
             }
         }
-        Err(last)
+        Err(failure)
     }
 
     /// A raw block by its digest alone.
@@ -145,27 +153,82 @@ impl Blocks {
         Ok(bytes)
     }
 
-    /// Whether the directory has the block.
+    /// Whether a directory has the block.
     pub async fn has(&self, cid: &Cid) -> bool {
-        match &self.directory {
-            Some(directory) => directory.has(cid).await,
-            None => false,
+        for directory in &self.directories {
+            if directory.has(cid).await {
+                return true;
+            }
         }
+        false
     }
 
-    async fn put_verified(&self, cid: Cid, bytes: &[u8]) -> Result<(), ContentError> {
+    /// Whether the directory has all blocks of a file. They are not verified.
+    pub(crate) async fn has_file(&self, cid: &Cid) -> bool {
+        let mut open = vec![*cid];
+        while let Some(cid) = open.pop() {
+            if !self.has(&cid).await {
+                return false;
+            }
+            if cid.codec() == DAG_PB {
+                let Ok(block) = self.get(&cid, MAX_BLOCK_BYTES).await else { return false };
+                let Ok(node) = FileNode::decode(&block) else { return false };
+                open.extend(node.links.iter().map(|link| link.cid));
+            }
+        }
+        true
+    }
+
+    /// The directory that is written to.
+    pub(crate) fn writable(&self) -> Result<&Directory, ContentError> {
+        self.directories.iter().find(|directory| directory.is_writable()).ok_or(ContentError::ReadOnly)
+    }
+
+    async fn put_as(&self, cid: Cid, bytes: &[u8], keep: Keep) -> Result<(), ContentError> {
         if bytes.len() > MAX_BLOCK_BYTES {
             return Err(ContentError::TooLarge { cid, max: MAX_BLOCK_BYTES });
         }
-        let directory = self.directory.as_ref().ok_or(ContentError::ReadOnly)?;
-        directory.write(&cid, bytes).await
+        self.writable()?.write(cid, bytes, keep).await
+    }
+
+    /// Keeps what a gateway gave. That there is no room for a copy does not keep the bytes from who asked.
+    async fn keep_copy(&self, cid: &Cid, bytes: &[u8]) {
+        let Ok(directory) = self.writable() else { return };
+        if let Err(error) = directory.write(*cid, bytes, Keep::WhileReached).await {
+            tracing::warn!(%cid, %error, "a copy of the block could not be kept");
+        }
     }
 }
 
-fn verified(cid: &Cid, bytes: Vec<u8>) -> Result<Vec<u8>, ContentError> {
-    verify_block(cid, &bytes)?;
-    Ok(bytes)
+/// The blocks of a file, given one by one, leaves first.
+pub(crate) fn file_blocks(bytes: &[u8], block: &mut dyn FnMut(Cid, &[u8])) {
+    let mut writer = FileWriter::new();
+    writer.write(bytes, block);
+    writer.finish(block);
 }
 
+fn verified(cid: &Cid, bytes: Vec<u8>) -> Result<Vec<u8>, ContentError> {
+    match verify_block(cid, &bytes) {
+        Ok(()) => Ok(bytes),
+        Err(ProtocolError::DigestMismatch { expected, actual, .. }) => {
+            Err(ContentError::Changed { cid: *cid, expected, actual })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Keeps what says most of why no source gave the block: changed bytes before any failure, a failure before absence.
+fn note(failure: &mut ContentError, error: ContentError) {
+    if matches!(error, ContentError::NotFound { .. }) {
+        return;
+    }
+    tracing::warn!(%error, "a source did not give a block");
+    if !matches!(failure, ContentError::Changed { .. }) {
+        *failure = error;
+    }
+}
+
+#[cfg(test)]
+mod collect_tests;
 #[cfg(test)]
 mod tests;

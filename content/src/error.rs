@@ -1,7 +1,7 @@
 //! The one error type of the crate. It carries no bytes of content.
 
-use offsetdata_protocol::ProtocolError;
 use offsetdata_protocol::cid::Cid;
+use offsetdata_protocol::{Digest, ProtocolError};
 
 /// Why bytes could not be stored or given.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,16 @@ pub enum ContentError {
         cid: Cid,
         /// What the caller takes.
         max: usize,
+    },
+    /// Every source that has the block gave other bytes than the CID names.
+    #[error("the block {cid} was changed: expected digest {expected}, found {actual}")]
+    Changed {
+        /// The block.
+        cid: Cid,
+        /// Digest in the CID.
+        expected: Digest,
+        /// Digest of the bytes that were given.
+        actual: Digest,
     },
     /// The bytes are not what they should be.
     #[error(transparent)]
@@ -53,11 +63,39 @@ pub enum ContentError {
         /// Records of the collection.
         count: u32,
     },
+    /// An ordinal outside the collection.
+    #[error("chunk {ordinal} is not within the {count} chunks of the collection")]
+    NoSuchChunk {
+        /// The ordinal asked for.
+        ordinal: u32,
+        /// Chunks of the collection.
+        count: u32,
+    },
+    /// Nobody gave the secret of a private chunk.
+    #[error(
+        "chunk {ordinal} is private, and its key was not given: a gateway or the publisher's recovery file has it"
+    )]
+    NoKey {
+        /// Which chunk.
+        ordinal: u32,
+    },
+    /// The disk is full.
+    #[error("the disk of {path} is full; what is stored stays: free some space and repeat the command")]
+    DiskFull {
+        /// What was being written.
+        path: String,
+    },
+    /// What was begun before is not what is asked for now.
+    #[error("{0}")]
+    Publishing(String),
 }
 
 impl ContentError {
     /// Whether trying again can help.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::File { .. } | Self::Gateway { .. })
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::File { .. } | Self::Gateway { .. } | Self::DiskFull { .. }
+        )
     }
 }

@@ -10,6 +10,6 @@ pub mod gateway;
 pub mod publish;
 
 pub use blocks::Blocks;
-pub use collection::Collection;
+pub use collection::{Collection, Keys};
 pub use error::ContentError;
 pub use publish::{PublishOptions, Published, Publisher};

@@ -58,6 +58,7 @@ impl Publish {
             series,
             key,
             visibility: Visibility::Public,
+            preview_records: 0,
             limits: ChunkLimits { records: self.chunk_records, ..ChunkLimits::default() },
             codec: Codec::Identity,
             fields: ImageFolder::fields(),

@@ -24,10 +24,11 @@ async fn a_damaged_block_is_refused_and_put_again_mends_it() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = Blocks::directory(folder.path()).unwrap();
     let cid = blocks.put(RAW, b"whole").await.unwrap();
-    let shard = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-    let file = std::fs::read_dir(shard).unwrap().next().unwrap().unwrap().path();
-    std::fs::write(&file, b"whale").unwrap();
-    assert!(matches!(blocks.get(&cid, 10).await, Err(ContentError::Protocol(_))));
+    std::fs::write(blocks.writable().unwrap().place(&cid, Keep::Always), b"whale").unwrap();
+    let actual = Digest::of(b"whale");
+    assert!(
+        matches!(blocks.get(&cid, 10).await, Err(ContentError::Changed { actual: a, .. }) if a == actual)
+    );
     blocks.put(RAW, b"whole").await.unwrap();
     assert_eq!(blocks.get(&cid, 10).await.unwrap(), b"whole");
 }
@@ -70,7 +71,7 @@ async fn a_lying_gateway_gives_nothing() {
     let url = serve(lie).await;
     let blocks = Blocks::remote().with_gateway(&url).unwrap();
     let cid = block_cid(RAW, Digest::of(b"the truth"));
-    assert!(matches!(blocks.get(&cid, 1000).await, Err(ContentError::Protocol(_))));
+    assert!(matches!(blocks.get(&cid, 1000).await, Err(ContentError::Changed { .. })));
     assert!(matches!(blocks.get(&cid, 3).await, Err(ContentError::TooLarge { .. })));
 }
 
@@ -87,4 +88,64 @@ async fn what_a_gateway_is_asked_wrongly_is_refused() {
     ] {
         assert_eq!(reqwest::get(format!("{url}{path}")).await.unwrap().status(), status, "{path}");
     }
+}
+
+fn temporary(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("tmp")).unwrap().count()
+}
+
+#[tokio::test]
+async fn leftovers_of_the_dead_are_swept_and_work_of_the_living_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = Blocks::directory(folder.path()).unwrap();
+    let staged =
+        blocks.writable().unwrap().stage(&block_cid(RAW, Digest::of(b"x")), b"x", Keep::Always).unwrap();
+    // What a process that was killed leaves: a folder with a lock that nobody holds, and half a block.
+    let dead = folder.path().join("tmp/wdead");
+    std::fs::create_dir(&dead).unwrap();
+    std::fs::write(dead.join("lock"), b"").unwrap();
+    std::fs::write(dead.join(".tmp123"), b"half").unwrap();
+    assert_eq!(temporary(folder.path()), 2);
+    let second = Blocks::directory(folder.path()).unwrap();
+    assert!(!dead.exists());
+    assert_eq!(temporary(folder.path()), 1);
+    directory::commit(blocks.writable().unwrap(), vec![staged]).unwrap();
+    assert_eq!(second.get_raw(Digest::of(b"x"), 10).await.unwrap(), b"x");
+    drop(blocks);
+    assert_eq!(temporary(folder.path()), 0);
+}
+
+#[test]
+fn a_full_disk_is_named() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let error = directory::failed("writing", Path::new("/blocks/x"), full);
+    assert!(matches!(error, ContentError::DiskFull { .. }) && error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_block_is_mended_by_a_gateway() {
+    let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let there = Blocks::directory(far.path()).unwrap();
+    let cid = there.put(RAW, b"whole").await.unwrap();
+    let url = serve(crate::gateway::router(there)).await;
+    let here = Blocks::directory(near.path()).unwrap();
+    here.put_reached(RAW, b"whole").await.unwrap();
+    let place = here.writable().unwrap().place(&cid, Keep::WhileReached);
+    std::fs::write(&place, b"whale").unwrap();
+    assert!(here.get(&cid, 10).await.is_err());
+    let here = here.with_gateway(&url).unwrap();
+    assert_eq!(here.get(&cid, 10).await.unwrap(), b"whole");
+    assert_eq!(std::fs::read(place).unwrap(), b"whole");
+}
+
+#[tokio::test]
+async fn the_directory_of_another_is_left_as_it_is() {
+    let (mine, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let cid = Blocks::directory(other.path()).unwrap().put(RAW, b"theirs").await.unwrap();
+    let before = std::fs::read_dir(other.path()).unwrap().count();
+    let reading = Blocks::remote().with_directory(other.path()).unwrap();
+    assert_eq!(reading.get(&cid, 10).await.unwrap(), b"theirs");
+    assert!(matches!(reading.put(RAW, b"mine").await, Err(ContentError::ReadOnly)));
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), before);
+    assert!(Blocks::remote().with_directory(mine.path().join("nowhere")).is_err());
 }
