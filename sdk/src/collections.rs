@@ -2,7 +2,9 @@
 //! The bytes are the business of `offsetdata-content`.
 
 use alloy::primitives::{Address, B256, U256};
-use alloy::rpc::types::TransactionReceipt;
+use alloy::providers::Provider;
+use alloy::rpc::types::{Filter, TransactionReceipt};
+use alloy::sol_types::SolEvent;
 use offsetdata_content::Published;
 use offsetdata_content::collection::OnChain;
 use offsetdata_protocol::bindings::access::AccessToken;
@@ -12,6 +14,7 @@ use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::merkle::RecordCount;
 use offsetdata_protocol::{Digest, Root};
 
+use crate::chain::rpc;
 use crate::{Account, Chain, SdkError};
 
 /// The right that an access token stands for.
@@ -32,6 +35,71 @@ pub struct CollectionFacts {
     pub retired: bool,
     /// What every byte is held against.
     pub on_chain: OnChain,
+}
+
+/// How a collection was registered: all that its id covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Who registered it.
+    pub registrant: Address,
+    /// The terms.
+    pub terms: CollectionTerms,
+    /// Number of the block.
+    pub block: Option<u64>,
+    /// The transaction.
+    pub transaction: Option<B256>,
+}
+
+/// How a collection was registered, from its event. The id is computed again from what the event says, so that a false
+/// event is refused.
+///
+/// # Errors
+/// An unknown id; an event that does not make the id; an endpoint that does not answer.
+pub async fn registration(chain: &Chain, id: CollectionId) -> Result<Registration, SdkError> {
+    let deployment = chain.deployment();
+    let registry = deployment.collection_registry;
+    let events = chain.events::<CollectionRegistry::CollectionRegistered>(registry, id.0).await?;
+    let (event, log) = events.into_iter().next().ok_or(SdkError::Unknown { what: "collection", id: id.0 })?;
+    let terms = CollectionTerms {
+        contentRoot: event.contentRoot,
+        recordCount: event.recordCount,
+        manifestDigest: event.manifestDigest,
+        previous: event.previous,
+        policyDigest: event.policyDigest,
+        sharesRoot: event.sharesRoot,
+        salt: event.salt,
+    };
+    if CollectionId::of_terms(deployment.chain_id, registry, event.publisher, &terms) != id {
+        return Err(SdkError::Rpc(format!("the registration that it gives for {id} does not make this id")));
+    }
+    let (block, transaction) = (log.block_number, log.transaction_hash);
+    Ok(Registration { registrant: event.publisher, terms, block, transaction })
+}
+
+/// All registrations of a publisher, or of everyone, the oldest first. It reads the whole log: on a busy chain an
+/// indexer is faster.
+///
+/// # Errors
+/// An endpoint that does not answer.
+pub async fn list(
+    chain: &Chain,
+    publisher: Option<Address>,
+) -> Result<Vec<(CollectionId, u32, Address)>, SdkError> {
+    let deployment = chain.deployment();
+    let mut filter = Filter::new()
+        .address(deployment.collection_registry)
+        .event_signature(CollectionRegistry::CollectionRegistered::SIGNATURE_HASH)
+        .from_block(deployment.start_block);
+    if let Some(publisher) = publisher {
+        filter = filter.topic2(publisher);
+    }
+    let logs = chain.provider().get_logs(&filter).await.map_err(rpc)?;
+    let decoded = logs.iter().map(|log| {
+        let event = CollectionRegistry::CollectionRegistered::decode_log(&log.inner)
+            .map_err(|e| SdkError::Rpc(format!("CollectionRegistered: {e}")))?;
+        Ok((CollectionId(event.id), event.recordCount, event.publisher))
+    });
+    decoded.collect()
 }
 
 /// Registers a published collection. Registering the same again gives the same id and sends nothing.
@@ -77,8 +145,7 @@ pub async fn facts(chain: &Chain, id: CollectionId) -> Result<CollectionFacts, S
     if root.is_zero() {
         return Err(unknown());
     }
-    let events = chain.events::<CollectionRegistry::CollectionRegistered>(registry, id.0).await?;
-    let (registered, _) = events.first().ok_or_else(unknown)?;
+    let registered = registration(chain, id).await?.terms;
     Ok(CollectionFacts {
         id,
         publisher: state.publisher,

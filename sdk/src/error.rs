@@ -58,6 +58,22 @@ pub enum SdkError {
         /// What happened.
         reason: String,
     },
+    /// A gateway cannot be reached or answered with an error.
+    #[error("gateway {url}: {reason}")]
+    Gateway {
+        /// Which gateway.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A recovery file that cannot be read or written.
+    #[error("recovery file {path}: {reason}")]
+    Recovery {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Terms that make no sense.
     #[error("{0}")]
     Terms(String),
@@ -73,7 +89,7 @@ impl SdkError {
     /// Whether trying again can help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Rpc(_) | Self::Indexer { .. } => true,
+            Self::Rpc(_) | Self::Indexer { .. } | Self::Gateway { .. } => true,
             Self::Content(error) => error.is_retryable(),
             _ => false,
         }
