@@ -1,6 +1,7 @@
 //! The commands, one file each. A command reads its words, calls a room below, and prints.
 
 mod account;
+mod audit;
 mod base;
 mod collection;
 mod dev;
@@ -17,11 +18,14 @@ use crate::context::Settings;
 pub(crate) enum Command {
     /// Run the whole network on this machine
     Dev(dev::Dev),
-    /// Publish a folder of images as a collection
+    /// Publish a folder of images, a JSON Lines or a CSV file as a collection
     Publish(Box<publish::Publish>),
-    /// Look at collections and verify them
+    /// Look at collections, verify them, append to them, keep or drop their blocks
     #[command(subcommand)]
-    Collection(collection::Collection),
+    Collection(Box<collection::Collection>),
+    /// Prove what can be proven with nothing of ours running
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Offer a base for training
     #[command(subcommand)]
     Base(base::Base),
@@ -55,6 +59,7 @@ impl Command {
             Self::Dev(command) => command.run(settings).await,
             Self::Publish(command) => command.run(settings).await,
             Self::Collection(command) => command.run(settings).await,
+            Self::Audit(command) => command.run(settings).await,
             Self::Base(command) => command.run(settings).await,
             Self::Project(command) => command.run(settings).await,
             Self::Model(command) => command.run(settings).await,

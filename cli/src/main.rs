@@ -34,6 +34,9 @@ async fn main() -> ExitCode {
     match cli.command.run(cli.settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(output::ExitWith(code)) = error.downcast_ref() {
+                return ExitCode::from(*code);
+            }
             output::print_error(&error);
             ExitCode::FAILURE
         }

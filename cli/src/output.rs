@@ -27,6 +27,18 @@ pub(crate) fn print(json: bool, value: &Value, lines: impl FnOnce() -> String) {
     }
 }
 
+/// Ends the program with this code, where all has been said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ExitWith(pub(crate) u8);
+
+impl std::fmt::Display for ExitWith {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {}", self.0)
+    }
+}
+
+impl std::error::Error for ExitWith {}
+
 /// Prints an error with its causes, each once.
 pub(crate) fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error}");

@@ -1,136 +1,97 @@
-//! Where records come from: a folder with one folder of PNG images a class, as image tools write it. It decodes no
-//! image beyond its signature: media stay in their own encoding.
+//! Where records come from: a folder of images, JSON Lines, or CSV. A source is read twice, first to see its fields and
+//! length and then record by record, so that it may be larger than memory. It publishes nothing.
 
-use std::path::{Path, PathBuf};
+mod images;
+mod rows;
 
-use anyhow::{Context as _, bail, ensure};
-use offsetdata_protocol::manifest::{Field, FieldKind};
-use offsetdata_protocol::record::{MAX_RECORD_BYTES, Record, Value};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-const PNG_SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a];
+use anyhow::{Context as _, ensure};
+use offsetdata_protocol::Digest;
+use offsetdata_protocol::manifest::Field;
+use offsetdata_protocol::merkle::MAX_RECORDS;
+use offsetdata_protocol::record::Record;
 
-/// One image and its class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LabelledImage {
-    path: PathBuf,
-    label: u32,
-}
+use images::ImageFolder;
+use rows::Rows;
 
-/// The images of a folder, in an order that depends on their names only: by file name, then by class.
+/// Records of one kind, in an order that does not change.
 #[derive(Debug)]
-pub(crate) struct ImageFolder {
-    pub(crate) classes: Vec<String>,
-    pub(crate) images: Vec<LabelledImage>,
+pub(crate) enum Source {
+    Images(ImageFolder),
+    Rows(Rows),
 }
 
-impl ImageFolder {
-    /// Lists a folder. Classes are its subfolders, by name; where all names are whole numbers they are the labels,
-    /// otherwise the labels count from 0 in the order of the names.
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
-        let mut classes = names(folder)?;
-        classes.retain(|name| folder.join(name).is_dir());
-        ensure!(
-            !classes.is_empty(),
-            "{} has no subfolders: expected one folder of PNG files a class",
-            folder.display()
-        );
-        let numbers: Option<Vec<u32>> = classes.iter().map(|name| name.parse().ok()).collect();
-        let mut images = Vec::new();
-        for (position, class) in classes.iter().enumerate() {
-            let counted = u32::try_from(position).context("too many classes")?;
-            let label =
-                numbers.as_ref().and_then(|numbers| numbers.get(position).copied()).unwrap_or(counted);
-            for name in names(&folder.join(class))? {
-                let path = folder.join(class).join(&name);
-                if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png")) {
-                    images.push((name, LabelledImage { path, label }));
-                }
-            }
-        }
-        ensure!(!images.is_empty(), "{} has no PNG file in its subfolders", folder.display());
-        images.sort_by(|(a, x), (b, y)| a.cmp(b).then(x.label.cmp(&y.label)));
-        Ok(Self { classes, images: images.into_iter().map(|(_, image)| image).collect() })
+impl Source {
+    /// Looks at a folder, or at a file by its ending: `.jsonl`, `.ndjson` or `.csv`.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let source = if path.is_dir() {
+            Self::Images(ImageFolder::open(path)?)
+        } else {
+            Self::Rows(Rows::open(path)?)
+        };
+        let count = source.count();
+        ensure!(count > 0, "{} has no record", path.display());
+        ensure!(count <= MAX_RECORDS.into(), "{count} records: a collection has at most {MAX_RECORDS}");
+        Ok(source)
     }
 
-    /// The fields of a record.
-    pub(crate) fn fields() -> Vec<Field> {
-        vec![
-            Field::required("image", FieldKind::Bytes).media("image/png"),
-            Field::required("label", FieldKind::Integer),
-        ]
+    /// The fields of its records.
+    pub(crate) fn fields(&self) -> Vec<Field> {
+        match self {
+            Self::Images(_) => ImageFolder::fields(),
+            Self::Rows(rows) => rows.fields().to_vec(),
+        }
+    }
+
+    /// Number of records.
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Self::Images(folder) => folder.images.len() as u64,
+            Self::Rows(rows) => rows.count(),
+        }
+    }
+
+    /// Number of classes of a folder of images.
+    pub(crate) fn classes(&self) -> Option<usize> {
+        match self {
+            Self::Images(folder) => Some(folder.classes.len()),
+            Self::Rows(_) => None,
+        }
+    }
+
+    /// Equal as long as names, lengths and times of change of the files are: what was published of it may be skipped.
+    pub(crate) fn digest(&self) -> anyhow::Result<Digest> {
+        let files: Vec<&Path> = match self {
+            Self::Images(folder) => folder.images.iter().map(|image| image.path()).collect(),
+            Self::Rows(rows) => vec![rows.path()],
+        };
+        let mut words = String::new();
+        for file in files {
+            let found = std::fs::metadata(file).with_context(|| file.display().to_string())?;
+            words += &format!("{:?} {} {}.{}\n", file, found.len(), found.mtime(), found.mtime_nsec());
+        }
+        Ok(Digest::of(words.as_bytes()))
+    }
+
+    /// The records from number `skip` on.
+    pub(crate) fn records(
+        &self,
+        skip: u64,
+    ) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<Record>> + '_>> {
+        let skip = usize::try_from(skip).context("too many records")?;
+        Ok(match self {
+            Self::Images(folder) => Box::new(folder.images.iter().skip(skip).map(|image| image.read())),
+            Self::Rows(rows) => rows.records(skip)?,
+        })
     }
 }
 
-impl LabelledImage {
-    /// Reads the image as a record.
-    pub(crate) fn read(&self) -> anyhow::Result<Record> {
-        let length = std::fs::metadata(&self.path).with_context(|| self.path.display().to_string())?.len();
-        if length > MAX_RECORD_BYTES as u64 {
-            bail!("{} has {length} bytes, a record at most {MAX_RECORD_BYTES}", self.path.display());
-        }
-        let image = std::fs::read(&self.path).with_context(|| format!("reading {}", self.path.display()))?;
-        ensure!(image.starts_with(&PNG_SIGNATURE), "{} is not a PNG file", self.path.display());
-        Ok(Record::from_fields([
-            ("image", Value::Bytes(image)),
-            ("label", Value::Integer(self.label.into())),
-        ])?)
-    }
-}
-
-fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.with_context(|| format!("reading {}", folder.display()))?.file_name();
-        match name.into_string() {
-            Ok(name) => names.push(name),
-            Err(name) => {
-                bail!("{} holds a name that is not UTF-8: {}", folder.display(), name.to_string_lossy())
-            }
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
+/// Puts the path of a file before what is wrong in it.
+fn at(path: &Path, line: u64) -> String {
+    format!("{} line {line}", path.display())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, bytes) in files {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, bytes).unwrap();
-        }
-        folder
-    }
-
-    #[test]
-    fn order_and_labels_follow_the_names() {
-        let folder =
-            folder(&[("7/b.png", b"x"), ("3/a.png", b"x"), ("3/notes.txt", b"x"), ("3/b.png", b"x")]);
-        let found = ImageFolder::open(folder.path()).unwrap();
-        let seen: Vec<_> =
-            found.images.iter().map(|i| (i.path.file_name().unwrap().to_str().unwrap(), i.label)).collect();
-        assert_eq!(seen, [("a.png", 3), ("b.png", 3), ("b.png", 7)]);
-    }
-
-    #[test]
-    fn names_that_are_no_numbers_are_counted() {
-        let folder = folder(&[("cat/1.png", b"x"), ("dog/2.png", b"x")]);
-        let found = ImageFolder::open(folder.path()).unwrap();
-        assert_eq!(found.images.iter().map(|i| i.label).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(found.classes, ["cat", "dog"]);
-    }
-
-    #[test]
-    fn what_is_no_image_is_refused_by_name() {
-        let folder = folder(&[("0/fake.png", b"GIF89a")]);
-        let error = ImageFolder::open(folder.path()).unwrap().images[0].read().unwrap_err();
-        assert!(error.to_string().contains("fake.png is not a PNG"), "{error}");
-        assert!(ImageFolder::open(&folder.path().join("0")).is_err());
-        assert!(ImageFolder::open(Path::new("nowhere")).is_err());
-    }
-}
+mod tests;

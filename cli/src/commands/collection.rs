@@ -1,15 +1,22 @@
-//! `offsetdata collection`: what the chain says of a collection, and whether its bytes hold.
+//! `offsetdata collection`: what the chain says of collections, whether their bytes hold, and what a publisher and the
+//! keeper of blocks do with them.
 
-use alloy::primitives::B256;
+mod append;
+mod blocks;
+mod key;
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
 use anyhow::ensure;
 use futures::StreamExt;
-use offsetdata_content::Collection as Content;
+use offsetdata_content::{Collection as Content, Keys};
 use offsetdata_protocol::Digest;
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::manifest::Manifest;
 use offsetdata_protocol::merkle::Tree;
-use offsetdata_sdk::Chain;
 use offsetdata_sdk::collections::{self, CollectionFacts};
+use offsetdata_sdk::{Chain, Recovery};
 use serde_json::json;
 
 use crate::context::Settings;
@@ -17,6 +24,15 @@ use crate::output;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Collection {
+    /// List the collections on chain
+    #[command(after_help = "Example: offsetdata collection list --publisher 0x70…
+
+It reads the chain's log, and needs no indexer.")]
+    List {
+        /// Only those that this account registered
+        #[arg(long)]
+        publisher: Option<Address>,
+    },
     /// Show what the chain says of a collection
     #[command(after_help = "Example: offsetdata collection show 0x1f…")]
     Show {
@@ -34,25 +50,75 @@ N records spread over the collection are also verified by the contract itself.")
         /// Let the contract verify so many records
         #[arg(long, default_value_t = 0)]
         on_chain: u32,
+        /// The publisher's recovery file, to open a private collection
+        #[arg(long, value_name = "FILE")]
+        recovery: Option<PathBuf>,
     },
+    /// Publish the next version: records are appended, and what is there stays byte for byte
+    #[command(
+        after_help = "Example: offsetdata collection append 0x1f… more.jsonl --name Mails --licence CC0-1.0 --as dev:1
+
+The name is that of the collection. The new version is registered, and the contract checks that it only appends."
+    )]
+    Append(Box<append::Append>),
+    /// Seal the key of a private collection to gateways
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Keep a collection's blocks
+    #[command(after_help = "Example: offsetdata collection pin 0x1f…")]
+    Pin {
+        /// The collection
+        id: CollectionId,
+    },
+    /// Leave a collection's blocks to garbage collection
+    #[command(after_help = "Example: offsetdata collection unpin 0x1f…")]
+    Unpin {
+        /// The collection
+        id: CollectionId,
+    },
+    /// Delete blocks that no pinned collection needs
+    #[command(after_help = "Example: offsetdata collection gc --dry-run
+
+What was published is pinned. Copies that were fetched from gateways are not.")]
+    Gc(blocks::Gc),
 }
 
 impl Collection {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let chain = settings.chain().await?;
         match self {
-            Self::Show { id } => show(&settings, &collections::facts(&chain, id).await?),
-            Self::Verify { id, on_chain } => verify(&settings, &chain, id, on_chain).await?,
+            Self::List { publisher } => list(&settings, publisher).await,
+            Self::Show { id } => show(&settings, id).await,
+            Self::Verify { id, on_chain, recovery } => verify(&settings, id, on_chain, recovery).await,
+            Self::Append(command) => command.run(settings).await,
+            Self::Key(command) => command.run(settings).await,
+            Self::Pin { id } => blocks::pin(settings, id, true).await,
+            Self::Unpin { id } => blocks::pin(settings, id, false).await,
+            Self::Gc(command) => command.run(settings).await,
         }
-        Ok(())
     }
 }
 
-fn show(settings: &Settings, facts: &CollectionFacts) {
+async fn list(settings: &Settings, publisher: Option<Address>) -> anyhow::Result<()> {
+    let found = collections::list(&settings.chain().await?, publisher).await?;
+    let rows: Vec<_> = found
+        .iter()
+        .map(|(id, records, publisher)| json!({ "id": id, "records": records, "publisher": publisher }))
+        .collect();
+    output::print(settings.json, &json!({ "collections": rows }), || {
+        let lines = found.iter().map(|(id, records, publisher)| format!("{id}  {records:>7}  {publisher}\n"));
+        lines.collect()
+    });
+    Ok(())
+}
+
+async fn show(settings: &Settings, id: CollectionId) -> anyhow::Result<()> {
+    let facts = collections::facts(&settings.chain().await?, id).await?;
+    // What the manifest says is shown where its blocks are at hand.
+    let content = Content::open(settings.blocks()?, facts.on_chain).await;
     let manifest = Manifest::cid(facts.on_chain.manifest_digest).to_string();
     let records = facts.on_chain.record_count.get();
     let root = B256::from(facts.on_chain.content_root.0);
-    let value = json!({
+    let mut value = json!({
         "id": facts.id,
         "publisher": facts.publisher,
         "records": records,
@@ -61,18 +127,49 @@ fn show(settings: &Settings, facts: &CollectionFacts) {
         "registeredAt": facts.registered_at,
         "retired": facts.retired,
     });
+    if let (Ok(content), Some(value)) = (&content, value.as_object_mut()) {
+        let manifest = content.manifest();
+        value.insert("private".into(), json!(manifest.public_key.is_none()));
+        value.insert("openRecords".into(), json!(content.open_records()));
+        value.insert("chunks".into(), json!(content.chunk_count()));
+        value.insert("licence".into(), json!(manifest.licence));
+        value.insert("fields".into(), json!(manifest.fields));
+    }
     output::print(settings.json, &value, || {
         let retired = if facts.retired { ", retired" } else { "" };
-        format!(
+        let mut text = format!(
             "collection  {}\npublisher   {}\nrecords     {records}{retired}\nroot        {root}\nmanifest    {manifest}",
             facts.id, facts.publisher
-        )
+        );
+        match &content {
+            Ok(content) => {
+                let seen = match content.open_records() {
+                    open if open == content.len() => "everyone".to_owned(),
+                    0 => "whoever has keys".to_owned(),
+                    open => format!("everyone the first {open}, the rest whoever has keys"),
+                };
+                text += &format!("\nlicence     {}\nreadable by {seen}", content.manifest().licence);
+            }
+            Err(error) => text += &format!("\ncontent     {error}"),
+        }
+        text
     });
+    Ok(())
 }
 
-async fn verify(settings: &Settings, chain: &Chain, id: CollectionId, on_chain: u32) -> anyhow::Result<()> {
-    let facts = collections::facts(chain, id).await?;
-    let content = Content::open(settings.blocks()?, facts.on_chain).await?;
+async fn verify(
+    settings: &Settings,
+    id: CollectionId,
+    on_chain: u32,
+    recovery: Option<PathBuf>,
+) -> anyhow::Result<()> {
+    let chain = settings.chain().await?;
+    let facts = collections::facts(&chain, id).await?;
+    let keys = match recovery {
+        Some(path) => Keys::Collection(Recovery::read(&path)?.key),
+        None => Keys::Published,
+    };
+    let content = Content::open(settings.blocks()?, facts.on_chain).await?.with_keys(keys);
     let bar = output::bar(u64::from(content.len()), "verifying");
     let mut leaves = Vec::with_capacity(content.len() as usize);
     let mut chunks = std::pin::pin!(content.stream());
@@ -86,7 +183,7 @@ async fn verify(settings: &Settings, chain: &Chain, id: CollectionId, on_chain: 
     let actual = tree.root();
     let expected = facts.on_chain.content_root;
     ensure!(actual == expected, "the records make root {actual:?}, the chain has {expected:?}");
-    let gas = by_contract(chain, &facts, &tree, on_chain).await?;
+    let gas = by_contract(&chain, &facts, &tree, on_chain).await?;
     let value = json!({
         "id": id,
         "verified": content.len(),

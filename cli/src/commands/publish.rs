@@ -1,134 +1,282 @@
-//! `offsetdata publish`: writes a folder of images as a public collection, registers it and offers it for training.
+//! `offsetdata publish`: writes records as a collection, registers it and offers it. A publishing that was cut short goes
+//! on where it was when the same command is given again.
 
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use offsetdata_content::{PublishOptions, Published, Publisher};
 use offsetdata_protocol::chunk::ChunkLimits;
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::manifest::Visibility;
+use offsetdata_protocol::seal::SealingKey;
 use offsetdata_protocol::{Codec, CollectionKey, Digest, SeriesId};
-use offsetdata_sdk::{collections, croissant, models};
+use offsetdata_sdk::publishing::{self, Terms};
+use offsetdata_sdk::{Account, Chain, Recovery, collections, croissant, models};
 use serde_json::json;
 
 use crate::context::Settings;
 use crate::output;
-use crate::source::ImageFolder;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: offsetdata publish digits/ --name \"Digits\" --licence CC-BY-4.0 --as dev:1
+#[command(after_help = "Examples:
+  offsetdata publish digits/ --name Digits --licence CC-BY-4.0 --as dev:1
+  offsetdata publish mails.jsonl --name Mails --licence CC0-1.0 --private --preview 20 --price-per-record 5 \\
+    --gateway http://127.0.0.1:8470 --as dev:1
 
-The folder has one folder of PNG files a class: digits/0/0001.png, digits/1/0002.png … Publishing the same folder
-again stores and registers nothing twice.")]
+SOURCE is a folder with one folder of PNG files a class (digits/0/0001.png …), a JSON Lines file (.jsonl, .ndjson) or a
+CSV file with a header. Publishing the same again stores and registers nothing twice; what was killed goes on. The key of
+a private collection is written to the recovery file before anything else: keep it secret and keep a copy.")]
 pub(crate) struct Publish {
-    /// Folder with one folder of PNG files a class
-    folder: PathBuf,
-    /// Name of the collection
+    /// Folder of images, JSON Lines file or CSV file
+    source_path: PathBuf,
+    #[command(flatten)]
+    described: Described,
+    #[command(flatten)]
+    sealed: Sealed,
+    /// Encrypt the records; readers need keys from a gateway
     #[arg(long)]
-    name: String,
-    /// What it is, in a sentence or two
-    #[arg(long, default_value = "")]
-    description: String,
-    /// SPDX licence expression, or the URL of the licence
+    private: bool,
+    /// Let anyone read so many records at the beginning of a private collection
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "private")]
+    preview: u32,
+    /// Price of one record that is read, in the token's smallest unit; 0 is free
+    #[arg(long, value_name = "N")]
+    price_per_record: Option<u128>,
+    /// Price of one record used in training, in the token's smallest unit; a public collection is offered free
     #[arg(long)]
-    licence: String,
-    /// Where the data comes from: a URL
-    #[arg(long)]
-    source: Option<String>,
-    /// Most records in a chunk, the unit of encryption and fetch
-    #[arg(long, default_value_t = 1024)]
-    chunk_records: u32,
-    /// Price of one record used in training, in the token's smallest unit
-    #[arg(long, default_value_t = 0)]
-    train_price: u128,
-    /// The collection that this one is the next version of
+    train_price: Option<u128>,
+    /// The collection that this one is the next version of; `offsetdata collection append` keeps its chunks
     #[arg(long)]
     previous: Option<CollectionId>,
+}
+
+/// What a collection is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Described {
+    /// Name of the collection
+    #[arg(long)]
+    pub(super) name: String,
+    /// What it is, in a sentence or two
+    #[arg(long, default_value = "")]
+    pub(super) description: String,
+    /// SPDX licence expression, or the URL of the licence
+    #[arg(long)]
+    pub(super) licence: String,
+    /// Where the data comes from: a URL
+    #[arg(long)]
+    pub(super) source: Option<String>,
+    /// Most records in a chunk, the unit of encryption, fetch and sale
+    #[arg(long, default_value_t = 1024)]
+    pub(super) chunk_records: u32,
+    /// Compress chunks with zstd where that makes them shorter
+    #[arg(long)]
+    pub(super) compress: bool,
+}
+
+/// Where the key of a private collection is kept, and who gets it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sealed {
+    /// File with the key of a private collection; without it NAME.recovery.json in this folder
+    #[arg(long, value_name = "FILE")]
+    pub(super) recovery: Option<PathBuf>,
+    /// Gateway that may sell the collection: its URL, which is asked for its key
+    #[arg(long, value_name = "URL")]
+    pub(super) gateway: Vec<String>,
+    /// The same by the gateway's X25519 key
+    #[arg(long, value_name = "0x…")]
+    pub(super) gateway_key: Vec<SealingKey>,
 }
 
 impl Publish {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let (chain, account, blocks) = (settings.chain().await?, settings.account()?, settings.blocks()?);
-        let folder = ImageFolder::open(&self.folder)?;
-        let source = folder.images.len() as u64;
-        ensure!(source <= 1_000_000, "{source} images: a collection has at most 1,000,000 records");
-        let (series, key) = names_of(account.address(), &self.name);
+        let source = Source::open(&self.source_path)?;
+        let gateways = self.sealed.gateways(&chain).await?;
+        ensure!(
+            self.private || gateways.is_empty(),
+            "everyone can read a public collection: it needs no gateway"
+        );
+        let recovery = match self.private {
+            true => Some(self.sealed.recovery(&self.described.name)?),
+            false => None,
+        };
+        let (series, key) = match &recovery {
+            Some(recovery) => (recovery.series, recovery.key.clone()),
+            None => names_of(account.address(), &self.described.name),
+        };
+        let visibility = if self.private { Visibility::Private } else { Visibility::Public };
         let options = PublishOptions {
+            preview_records: self.preview,
+            ..self.described.options(&source, source.count(), visibility, series, key.clone())
+        };
+        let publisher = Publisher::new(blocks, options)?.resume(source.digest()?).await?;
+        let resumed = publisher.len();
+        let bar = output::bar(source.count(), "publishing");
+        let published =
+            publishing::publish(publisher, |skip| source.records(skip), |there| bar.set_position(there))
+                .await?;
+        bar.finish_and_clear();
+        let registered =
+            collections::register(&chain, &account, &published, self.previous, B256::ZERO).await?;
+        let (id, receipt) = registered;
+        self.offer(&chain, &account, id).await?;
+        let sealed = seal_to(&chain, &account, id, &key, &gateways).await?;
+        let gas = receipt.as_ref().map(|receipt| receipt.gas_used);
+        let recovery_file = self.private.then(|| self.sealed.recovery_file(&self.described.name));
+        let more = json!({
+            "classes": source.classes(),
+            "private": self.private,
+            "preview": self.preview,
+            "resumed": resumed,
+            "recovery": recovery_file,
+            "sealedTo": sealed,
+        });
+        report(&settings, id, &published, gas, &more);
+        Ok(())
+    }
+
+    async fn offer(&self, chain: &Chain, account: &Account, id: CollectionId) -> anyhow::Result<()> {
+        if let Some(price) = self.price_per_record {
+            let terms = Terms { per_record: Some(price), ..Terms::default() };
+            publishing::set_offer(chain, account, id, collections::RIGHT_READ, terms).await?;
+        }
+        // Training on what everyone can read is offered free; on what is private only where the publisher says so.
+        if let Some(price) = self.train_price.or((!self.private).then_some(0)) {
+            collections::offer_training(chain, account, id, price).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Described {
+    /// How such a collection is written.
+    pub(super) fn options(
+        &self,
+        source: &Source,
+        records: u64,
+        visibility: Visibility,
+        series: SeriesId,
+        key: CollectionKey,
+    ) -> PublishOptions {
+        let fields = source.fields();
+        PublishOptions {
             series,
             key,
-            visibility: Visibility::Public,
+            visibility,
             preview_records: 0,
             limits: ChunkLimits { records: self.chunk_records, ..ChunkLimits::default() },
-            codec: Codec::Identity,
-            fields: ImageFolder::fields(),
+            codec: if self.compress { Codec::Zstd } else { Codec::Identity },
             licence: self.licence.clone(),
             croissant: croissant::describe(&croissant::Description {
                 name: &self.name,
                 description: &self.description,
                 licence: &self.licence,
                 source: self.source.as_deref(),
-                fields: &ImageFolder::fields(),
-                records: source,
+                fields: &fields,
+                records,
             }),
+            fields,
             quality_report: None,
-        };
-        let mut publisher = Publisher::new(blocks, options)?;
-        let bar = output::bar(source, "publishing");
-        for image in &folder.images {
-            publisher.push(image.read()?.view()).await?;
-            bar.inc(1);
         }
-        let published = publisher.finish().await?;
-        bar.finish_and_clear();
-        let salt = B256::ZERO;
-        let (id, receipt) = collections::register(&chain, &account, &published, self.previous, salt).await?;
-        collections::offer_training(&chain, &account, id, self.train_price).await?;
-        self.report(&settings, id, &published, receipt.as_ref().map(|r| r.gas_used), folder.classes.len());
-        Ok(())
+    }
+}
+
+impl Sealed {
+    pub(super) fn recovery_file(&self, name: &str) -> PathBuf {
+        self.recovery.clone().unwrap_or_else(|| {
+            let plain = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+            PathBuf::from(format!("{}.recovery.json", name.chars().map(plain).collect::<String>()))
+        })
     }
 
-    fn report(
-        &self,
-        settings: &Settings,
-        id: CollectionId,
-        published: &Published,
-        gas: Option<u64>,
-        classes: usize,
-    ) {
-        let records = published.manifest.record_count.get();
-        let value = json!({
-            "id": id,
-            "records": records,
-            "classes": classes,
-            "chunks": published.chunks,
-            "storedBytes": published.stored_bytes,
-            "root": B256::from(published.content_root().0),
-            "manifest": published.manifest_cid.to_string(),
-            "manifestDigest": B256::from(published.manifest_digest.0),
-            "registered": gas.is_some(),
-            "registerGas": gas,
-        });
-        output::print(settings.json, &value, || {
-            let registered = match gas {
-                Some(gas) => format!("registered with {gas} gas"),
-                None => "was registered before".to_owned(),
-            };
-            format!(
-                "collection  {id}\nrecords     {records} in {} chunks, {} bytes, {classes} classes\nroot        {}\n\
-                 manifest    {}\nchain       {registered}",
-                published.chunks,
-                published.stored_bytes,
-                B256::from(published.content_root().0),
-                published.manifest_cid,
-            )
-        });
+    /// The recovery file of a new collection or of one that was begun.
+    fn recovery(&self, name: &str) -> anyhow::Result<Recovery> {
+        let path = self.recovery_file(name);
+        let (recovery, new) = Recovery::read_or_write(&path, name)?;
+        if new {
+            let says = "holds the key of this collection: keep it secret, and keep a copy";
+            eprintln!("{} {says}", path.display());
+        }
+        Ok(recovery)
     }
+
+    /// The keys of all gateways that are named.
+    pub(super) async fn gateways(&self, chain: &Chain) -> anyhow::Result<Vec<SealingKey>> {
+        let mut keys = self.gateway_key.clone();
+        for url in &self.gateway {
+            let info = publishing::gateway_info(chain, url).await;
+            keys.push(info.context("is the gateway running?")?.sealing_key);
+        }
+        Ok(keys)
+    }
+}
+
+/// Seals the key to gateways that do not have it yet.
+pub(super) async fn seal_to(
+    chain: &Chain,
+    account: &Account,
+    id: CollectionId,
+    key: &CollectionKey,
+    gateways: &[SealingKey],
+) -> anyhow::Result<Vec<SealingKey>> {
+    for gateway in gateways {
+        if !publishing::is_sealed_to(chain, id, gateway).await? {
+            publishing::seal_key(chain, account, id, key, gateway).await?;
+        }
+    }
+    Ok(gateways.to_vec())
+}
+
+/// What came out; `more` is added for programs.
+pub(super) fn report(
+    settings: &Settings,
+    id: CollectionId,
+    published: &Published,
+    gas: Option<u64>,
+    more: &serde_json::Value,
+) {
+    let records = published.manifest.record_count.get();
+    let mut value = json!({
+        "id": id,
+        "records": records,
+        "chunks": published.chunks,
+        "storedBytes": published.stored_bytes,
+        "root": B256::from(published.content_root().0),
+        "manifest": published.manifest_cid.to_string(),
+        "manifestDigest": B256::from(published.manifest_digest.0),
+        "registered": gas.is_some(),
+        "registerGas": gas,
+    });
+    if let (Some(value), Some(more)) = (value.as_object_mut(), more.as_object()) {
+        value.extend(more.clone());
+    }
+    output::print(settings.json, &value, || {
+        let registered = match gas {
+            Some(gas) => format!("registered with {gas} gas"),
+            None => "was registered before".to_owned(),
+        };
+        let mut text = format!(
+            "collection  {id}\nrecords     {records} in {} chunks, {} bytes\nroot        {}\nmanifest    {}\n\
+             chain       {registered}",
+            published.chunks,
+            published.stored_bytes,
+            B256::from(published.content_root().0),
+            published.manifest_cid,
+        );
+        for name in ["recovery", "appendProven"] {
+            if let Some(said) = more.get(name).filter(|said| !said.is_null()) {
+                text += &format!("\n{name:<11} {}", said.as_str().map_or(said.to_string(), str::to_owned));
+            }
+        }
+        text
+    });
 }
 
 /// Series id and key of a public collection: both are public, so they may follow from publisher and name. That makes
 /// publishing again give the same bytes.
-fn names_of(publisher: Address, name: &str) -> (SeriesId, CollectionKey) {
+pub(super) fn names_of(publisher: Address, name: &str) -> (SeriesId, CollectionKey) {
     let words =
         |what: &str| Digest::of(format!("offsetdata public {what}\n{publisher}\n{name}").as_bytes()).0;
     let mut series = [0; 16];
