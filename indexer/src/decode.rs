@@ -1,13 +1,16 @@
 //! Logs of our contracts → rows. Pure: it knows no chain and no database.
 
 mod access;
+mod billing;
 mod collections;
 mod models;
 mod training;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::Log;
 use offsetdata_protocol::deployments::Deployment;
+use offsetdata_store::chain::collections::MetadataRevisionRow;
+use offsetdata_store::chain::documents::{DocumentFetchRow, DocumentKind};
 use offsetdata_store::chain::{ChainRows, Position};
 
 use crate::error::IndexerError;
@@ -19,6 +22,8 @@ pub struct Contracts {
     pub collections: Address,
     /// AccessToken.
     pub access: Address,
+    /// UsageBilling.
+    pub billing: Address,
     /// ModelRegistry.
     pub models: Address,
     /// TrainingCoordinator.
@@ -30,6 +35,7 @@ impl From<&Deployment> for Contracts {
         Self {
             collections: deployment.collection_registry,
             access: deployment.access_token,
+            billing: deployment.usage_billing,
             models: deployment.model_registry,
             training: deployment.training_coordinator,
         }
@@ -39,7 +45,7 @@ impl From<&Deployment> for Contracts {
 impl Contracts {
     /// Their addresses.
     pub fn addresses(&self) -> Vec<Address> {
-        vec![self.collections, self.access, self.models, self.training]
+        vec![self.collections, self.access, self.billing, self.models, self.training]
     }
 }
 
@@ -65,6 +71,8 @@ pub fn decode(contracts: &Contracts, logs: &[Log]) -> Result<ChainRows, IndexerE
             collections::push(&mut rows, position, &log.inner)
         } else if address == contracts.access {
             access::push(&mut rows, position, &log.inner)
+        } else if address == contracts.billing {
+            billing::push(&mut rows, position, &log.inner)
         } else if address == contracts.models {
             models::push(&mut rows, position, &log.inner)
         } else if address == contracts.training {
@@ -82,6 +90,22 @@ pub fn decode(contracts: &Contracts, logs: &[Log]) -> Result<ChainRows, IndexerE
     Ok(rows)
 }
 
+/// Metadata that an event names is to be fetched.
+fn push_metadata(rows: &mut ChainRows, position: Position, subject: B256, digest: B256) {
+    rows.document_fetches.extend(DocumentFetchRow::new(position, DocumentKind::Metadata, subject, digest));
+}
+
+/// New metadata of something.
+fn push_revision(rows: &mut ChainRows, position: Position, subject: B256, digest: B256, uri: String) {
+    push_metadata(rows, position, subject, digest);
+    rows.metadata_revisions.push(MetadataRevisionRow {
+        position,
+        subject,
+        metadata_digest: digest,
+        metadata_uri: uri,
+    });
+}
+
 /// Unsigned integers that Solidity keeps below 64 bits and alloy in its own type.
 fn small<const BITS: usize, const LIMBS: usize>(
     number: alloy::primitives::Uint<BITS, LIMBS>,
@@ -90,6 +114,6 @@ fn small<const BITS: usize, const LIMBS: usize>(
 }
 
 /// An ERC-721 token id as the id that it is.
-fn word(number: U256) -> alloy::primitives::B256 {
+fn word(number: U256) -> B256 {
     number.into()
 }

@@ -1,11 +1,13 @@
-//! Chain → database → GraphQL. The only writer of the chain tables. It holds no key and sends no transaction.
+//! Chain → database → GraphQL and REST. The only writer of the chain tables. It holds no key and sends no transaction.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
 pub mod config;
 pub mod decode;
+pub mod documents;
 pub mod follow;
+pub mod metrics;
 pub mod points;
 pub mod preflight;
 pub mod range;

@@ -7,7 +7,8 @@ use offsetdata_content::{Blocks, ContentError};
 use offsetdata_protocol::cid::{RAW, block_cid};
 use offsetdata_protocol::metrics::PointsBlock;
 use offsetdata_protocol::worker_api::MAX_POINTS_BYTES;
-use offsetdata_store::chain::points::{self, PointRow, PointsStatus, PointsToFetch};
+use offsetdata_store::chain::fetch::FetchStatus;
+use offsetdata_store::chain::points::{self, PointRow, PointsToFetch};
 use offsetdata_store::{Pool, StoreError};
 
 use crate::error::IndexerError;
@@ -36,7 +37,7 @@ pub async fn fetch_due(pool: &Pool, blocks: &Blocks, now: u64) -> Result<usize, 
             Err(Refused::Invalid(reason)) => {
                 tracing::warn!(request = %wanted.commitment.request, sequence = wanted.commitment.sequence, reason,
                     "a commitment names a block that holds no such points");
-                points::advance_fetch(&mut tx, &wanted.commitment, PointsStatus::Invalid, now).await?;
+                points::advance_fetch(&mut tx, &wanted.commitment, FetchStatus::Invalid, now).await?;
             }
             Err(Refused::Missing(reason)) => {
                 tracing::debug!(request = %wanted.commitment.request, sequence = wanted.commitment.sequence, reason,
@@ -44,7 +45,7 @@ pub async fn fetch_due(pool: &Pool, blocks: &Blocks, now: u64) -> Result<usize, 
                 // The relayer stores the block before it lands the commitment, so the first tries are close together.
                 let wait =
                     1u64.checked_shl(wanted.fetch.tries.min(16)).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-                let status = PointsStatus::Unavailable;
+                let status = FetchStatus::Unavailable;
                 points::advance_fetch(&mut tx, &wanted.commitment, status, now + wait).await?;
             }
         }

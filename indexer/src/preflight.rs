@@ -24,6 +24,7 @@ pub async fn check_chain(rpc: &Rpc, deployment: &Deployment) -> Result<(), Index
     for (contract, address) in [
         ("CollectionRegistry", deployment.collection_registry),
         ("AccessToken", deployment.access_token),
+        ("UsageBilling", deployment.usage_billing),
         ("ModelRegistry", deployment.model_registry),
         ("TrainingCoordinator", deployment.training_coordinator),
     ] {

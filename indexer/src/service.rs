@@ -12,12 +12,20 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::IndexerError;
 use crate::follow::{Follower, Step};
+use crate::metrics::Metrics;
 use crate::rpc::Rpc;
 use crate::status::Status;
-use crate::{api, points, preflight};
+use crate::{api, documents, points, preflight};
 
 /// Longest wait after something failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What others see of the service.
+#[derive(Debug, Clone)]
+struct Watch {
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+}
 
 /// Runs until `shutdown` is ready. Comes back with an error where going on can't help.
 ///
@@ -33,7 +41,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let content = Blocks::directory(&config.blocks)
         .map_err(|error| IndexerError::Setting { setting: "--blocks", reason: error.to_string() })?;
 
-    let status = Arc::new(Status::new(config.max_lag));
+    let watch = Watch { status: Arc::new(Status::new(config.max_lag)), metrics: Arc::default() };
+    let Watch { status, metrics } = watch.clone();
     let listener = TcpListener::bind(config.listen).await?;
     tracing::info!(
         listen = %listener.local_addr()?, chain = deployment.chain_id, start = deployment.start_block, "the indexer runs"
@@ -42,9 +51,29 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let stop = CancellationToken::new();
     let follower = Follower::new(rpc, pool.clone(), &deployment, config.reorg_depth);
     let mut following =
-        tokio::spawn(follow(follower, pool.clone(), status.clone(), config.poll(), stop.clone()));
-    let fetching = tokio::spawn(fetch(pool.clone(), content, config.poll(), stop.clone()));
-    let serving = tokio::spawn(serve(listener, api::router(pool.clone(), status), stop.clone()));
+        tokio::spawn(follow(follower, pool.clone(), watch.clone(), config.poll(), stop.clone()));
+    // Apart from each other: a source that is slow with documents does not hold up points.
+    let (poll, of_points, of_documents) =
+        (config.poll(), (pool.clone(), content.clone()), (pool.clone(), content));
+    let (points_stop, points_metrics) = (stop.clone(), metrics.clone());
+    let fetching_points = tokio::spawn(async move {
+        let round = || async {
+            let count = points::fetch_due(&of_points.0, &of_points.1, now()).await?;
+            points_metrics.points(count);
+            Ok(count)
+        };
+        fetch("points", round, poll, points_stop).await;
+    });
+    let (documents_stop, documents_metrics) = (stop.clone(), metrics.clone());
+    let fetching_documents = tokio::spawn(async move {
+        let round = || async {
+            let count = documents::fetch_due(&of_documents.0, &of_documents.1, now()).await?;
+            documents_metrics.documents(count);
+            Ok(count)
+        };
+        fetch("documents", round, poll, documents_stop).await;
+    });
+    let serving = tokio::spawn(serve(listener, api::router(pool.clone(), status, metrics), stop.clone()));
 
     let result = tokio::select! {
         () = shutdown => Ok(()),
@@ -55,7 +84,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         Ok(()) if !following.is_finished() => joined(following.await),
         other => other,
     };
-    for task in [fetching, serving] {
+    for task in [fetching_points, fetching_documents, serving] {
         // Both end by themselves; what they could still say does not change the result.
         if tokio::time::timeout(Duration::from_secs(20), task).await.is_err() {
             tracing::warn!("a part of the indexer did not end in time");
@@ -78,7 +107,7 @@ async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationTo
 async fn follow(
     mut follower: Follower,
     pool: Pool,
-    status: Arc<Status>,
+    watch: Watch,
     poll: Duration,
     stop: CancellationToken,
 ) -> Result<(), IndexerError> {
@@ -87,10 +116,15 @@ async fn follow(
         let wait = match follower.step(now()).await {
             Ok(step) => {
                 failures = 0;
-                if let Step::Advanced { to, rows } = step {
-                    tracing::debug!(to, rows, "indexed");
+                match step {
+                    Step::Advanced { to, rows } => {
+                        tracing::debug!(to, rows, "indexed");
+                        watch.metrics.indexed(rows);
+                    }
+                    Step::RolledBack { to } => watch.metrics.rolled_back_to(to),
+                    Step::Idle => {}
                 }
-                match observe(&pool, &status).await {
+                match observe(&pool, &watch).await {
                     Ok(()) if step == Step::Idle => poll,
                     Ok(()) => Duration::ZERO,
                     Err(error) => {
@@ -102,7 +136,8 @@ async fn follow(
             Err(error) if error.is_retryable() => {
                 failures += 1;
                 tracing::warn!(%error, failures, "a step failed and is tried again");
-                status.failed(error.to_string());
+                watch.status.failed(error.to_string());
+                watch.metrics.failed();
                 (poll * 2u32.pow(failures.min(6))).min(LONGEST_WAIT)
             }
             Err(error) => return Err(error),
@@ -115,20 +150,30 @@ async fn follow(
     Ok(())
 }
 
-async fn observe(pool: &Pool, status: &Status) -> Result<(), IndexerError> {
+async fn observe(pool: &Pool, watch: &Watch) -> Result<(), IndexerError> {
     if let Some(cursor) = blocks::head(&mut *pool.acquire().await?).await? {
-        status.progressed(cursor.number.0, cursor.chain_head.0.saturating_sub(cursor.number.0));
+        let (indexed, head) = (cursor.number.0, cursor.chain_head.0);
+        watch.status.progressed(indexed, head.saturating_sub(indexed));
+        watch.metrics.stands_at(indexed, head);
     }
     Ok(())
 }
 
-async fn fetch(pool: Pool, content: Blocks, poll: Duration, stop: CancellationToken) {
+/// Repeats a round of fetches: at once while there is something to do.
+async fn fetch<F>(what: &'static str, round: impl Fn() -> F, poll: Duration, stop: CancellationToken)
+where
+    F: Future<Output = Result<usize, IndexerError>>,
+{
     while !stop.is_cancelled() {
-        let wait = match points::fetch_due(&pool, &content, now()).await {
+        let done = tokio::select! {
+            () = stop.cancelled() => break,
+            done = round() => done,
+        };
+        let wait = match done {
             Ok(0) => poll,
             Ok(_) => Duration::ZERO,
             Err(error) => {
-                tracing::warn!(%error, "points could not be fetched; they are tried again");
+                tracing::warn!(%error, what, "what blocks hold could not be fetched; it is tried again");
                 LONGEST_WAIT
             }
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use alloy::primitives::B256;
 use alloy::transports::http::reqwest;
 use offsetdata_content::Blocks;
-use offsetdata_indexer::api::{router, schema};
+use offsetdata_indexer::api::{openapi, router, schema};
 use offsetdata_indexer::points::fetch_due;
 use offsetdata_indexer::status::Status;
 use offsetdata_protocol::cid::RAW;
@@ -38,7 +38,7 @@ impl Server {
         let status = Arc::new(Status::new(5));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = router(database.pool.clone(), status.clone());
+        let app = router(database.pool.clone(), status.clone(), Arc::default());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { url, client: reqwest::Client::new(), status, task, _database: database }
     }
@@ -415,16 +415,24 @@ async fn health_follows_the_lag() {
     assert_eq!(get("/ready").await, (200, json!({ "ready": true })));
 }
 
-#[test]
-fn schema_is_fresh() {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
-    let actual = schema().sdl();
+fn fresh(name: &str, actual: &str, test: &str) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("OFFSETDATA_WRITE_GOLDEN").is_some() {
-        std::fs::write(&file, &actual).unwrap();
+        std::fs::write(&file, actual).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         committed == actual,
-        "indexer/schema.graphql is stale: OFFSETDATA_WRITE_GOLDEN=1 cargo test -p offsetdata-indexer schema_is_fresh"
+        "indexer/{name} is stale: OFFSETDATA_WRITE_GOLDEN=1 cargo test -p offsetdata-indexer {test}"
     );
+}
+
+#[test]
+fn schema_is_fresh() {
+    fresh("schema.graphql", &schema().sdl(), "schema_is_fresh");
+}
+
+#[test]
+fn openapi_is_fresh() {
+    fresh("openapi.json", &openapi(), "openapi_is_fresh");
 }

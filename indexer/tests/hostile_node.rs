@@ -107,7 +107,7 @@ async fn left_out_logs_of_a_block_are_found_by_its_header() {
         }
         answer
     });
-    assert_eq!(follower.step(0).await.unwrap(), Step::Advanced { to: 4, rows: 8 });
+    assert_eq!(follower.step(0).await.unwrap(), Step::Advanced { to: 4, rows: 16 });
     assert_eq!(collections(&database).await, 8);
 }
 
@@ -163,7 +163,7 @@ async fn answers_that_contradict_each_other_change_nothing() {
         assert_eq!((number(&database).await, collections(&database).await), (0, 0), "{reason}");
     }
     proxy.be_honest();
-    assert_eq!(follower.step(0).await.unwrap(), Step::Advanced { to: 4, rows: 8 });
+    assert_eq!(follower.step(0).await.unwrap(), Step::Advanced { to: 4, rows: 16 });
 }
 
 #[tokio::test]

@@ -2,17 +2,24 @@
 //! Only the indexer inserts and deletes here; everybody reads.
 
 pub mod access;
+pub mod billing;
 pub mod blocks;
 pub mod collections;
+pub mod documents;
+pub mod fetch;
 pub mod models;
 pub mod page;
+pub mod payments;
 pub mod points;
 pub mod requests;
+pub mod rights;
+pub mod statement;
 pub mod training;
+pub mod usage;
 
 mod position;
 mod rows;
 
-pub use page::Page;
+pub use page::{Filter, Page};
 pub use position::Position;
-pub use rows::{ChainRows, TABLES, rollback_above};
+pub use rows::{ChainRows, FETCHED_TABLES, TABLES, rollback_above};

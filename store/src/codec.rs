@@ -124,6 +124,64 @@ impl Column for Count {
     }
 }
 
+/// Declares an enum that is kept as a small number.
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident $expected:literal { $($(#[$variant_doc:meta])* $variant:ident = $code:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $crate::codec::Column for $name {
+            const NULL: $crate::codec::Value = $crate::codec::Value::NullInt;
+            fn value(&self) -> $crate::codec::Value {
+                $crate::codec::Value::Int(match self { $(Self::$variant => $code,)* })
+            }
+            fn read(row: &sqlx::any::AnyRow, column: &str) -> Result<Self, $crate::StoreError> {
+                match <i64 as $crate::codec::Column>::read(row, column)? {
+                    $($code => Ok(Self::$variant),)*
+                    code => Err($crate::StoreError::Column {
+                        column: column.to_owned(),
+                        expected: $expected,
+                        actual: code.to_string(),
+                    }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use coded;
+
+/// An amount in a column that holds 128 bits of some events and 256 of others. Read only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Amount(pub U256);
+
+impl Column for Amount {
+    const NULL: Value = Value::NullBlob;
+    fn value(&self) -> Value {
+        self.0.value()
+    }
+    fn read(row: &AnyRow, column: &str) -> Result<Self, StoreError> {
+        let bytes: &[u8] = row.try_get(column)?;
+        if ![16, 32].contains(&bytes.len()) {
+            return Err(refused(column, "16 or 32 bytes", format_args!("{} bytes", bytes.len())));
+        }
+        Ok(Self(U256::from_be_slice(bytes)))
+    }
+}
+
+/// Four bytes: the selector of an error.
+impl Column for alloy::primitives::FixedBytes<4> {
+    const NULL: Value = Value::NullBlob;
+    fn value(&self) -> Value {
+        Value::Blob(self.to_vec())
+    }
+    fn read(row: &AnyRow, column: &str) -> Result<Self, StoreError> {
+        fixed::<4>(row, column, "4 bytes").map(Self::from)
+    }
+}
+
 impl Column for bool {
     const NULL: Value = Value::NullInt;
     fn value(&self) -> Value {

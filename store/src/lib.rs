@@ -13,7 +13,7 @@ mod error;
 mod pool;
 mod record;
 
-pub use codec::{Column, Count, Put, Value};
+pub use codec::{Amount, Column, Count, Put, Value};
 pub use error::StoreError;
 pub use pool::{Conn, Pool, Tx, connect, migrate};
-pub use record::{Record, find, insert, select};
+pub use record::{Record, find, insert, select, select_in};

@@ -96,3 +96,22 @@ pub async fn find<R: Record>(
 ) -> Result<Option<R>, StoreError> {
     Ok(select(conn, &format!("{column} = $1 limit 1"), &[value.value()]).await?.pop())
 }
+
+/// Rows whose `column` has one of these values, where `rest` (as in [`select`], may be empty) follows the list.
+///
+/// # Errors
+/// As [`select`].
+pub async fn select_in<R: Record, C: Column>(
+    conn: &mut Conn,
+    column: &str,
+    wanted: &[C],
+    rest: &str,
+) -> Result<Vec<R>, StoreError> {
+    let mut rows = Vec::with_capacity(wanted.len());
+    for part in wanted.chunks(VALUES_PER_STATEMENT) {
+        let list = vec!["?"; part.len()].join(", ");
+        let values: Vec<Value> = part.iter().map(Column::value).collect();
+        rows.extend(select::<R>(&mut *conn, &format!("{column} in ({list}) {rest}"), &values).await?);
+    }
+    Ok(rows)
+}

@@ -1,16 +1,19 @@
 //! Blocks as the API shows them: that of a row, and the one that a whole answer is about.
 
 use alloy::primitives::B256;
-use async_graphql::{Context, Object, Result, SimpleObject};
+use async_graphql::{Context, Result, SimpleObject};
 use offsetdata_store::Count;
 use offsetdata_store::chain::Position;
-use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
+use offsetdata_store::chain::blocks::{BlockRow, Cursor};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::loaders::{BlockNumber, load};
 use super::scalars::{Bytes32, Finality, Long};
-use super::snapshot::{conn, internal};
 
 /// A block.
-#[derive(SimpleObject)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct BlockRef {
     number: Long,
     hash: Bytes32,
@@ -26,8 +29,7 @@ impl BlockRef {
 
     /// The block of a row.
     pub(crate) async fn find(ctx: &Context<'_>, position: Position) -> Result<Option<Self>> {
-        let row = blocks::find_block(&mut *conn(ctx).await?, position.block()).await.map_err(internal)?;
-        Ok(row.map(Self::from))
+        load(ctx, BlockNumber(position.block())).await
     }
 }
 
@@ -37,43 +39,42 @@ impl From<BlockRow> for BlockRef {
     }
 }
 
-/// The block that the answer is about: everything up to it is in, nothing after it.
-pub(crate) struct Block(pub(crate) Cursor);
-
-#[Object]
-impl Block {
-    async fn number(&self) -> Long {
-        self.0.number.into()
-    }
-    async fn hash(&self) -> Bytes32 {
-        self.0.hash.into()
-    }
+/// The block that an answer is about: everything up to it is in, nothing after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Block {
+    number: Long,
+    hash: Bytes32,
     /// Unix seconds.
-    async fn timestamp(&self) -> Long {
-        self.0.timestamp.into()
-    }
+    timestamp: Long,
     /// How sure the chain is of this block.
-    async fn finality(&self) -> Finality {
-        match self.0.number {
-            number if number <= self.0.finalized => Finality::Finalized,
-            number if number <= self.0.safe => Finality::Safe,
-            _ => Finality::Head,
-        }
-    }
+    finality: Finality,
     /// Blocks of the chain that are not in yet.
-    async fn lag(&self) -> Long {
-        self.0.chain_head.0.saturating_sub(self.0.number.0).into()
-    }
+    lag: Long,
     /// Last block that the chain calls safe.
-    async fn safe(&self) -> Long {
-        self.0.safe.into()
-    }
+    safe: Long,
     /// Last block that the chain calls finalized.
-    async fn finalized(&self) -> Long {
-        self.0.finalized.into()
-    }
+    finalized: Long,
     /// EIP-155 chain id.
-    async fn chain_id(&self) -> Long {
-        self.0.chain_id.into()
+    chain_id: Long,
+}
+
+impl From<&Cursor> for Block {
+    fn from(cursor: &Cursor) -> Self {
+        let finality = match cursor.number {
+            number if number <= cursor.finalized => Finality::Finalized,
+            number if number <= cursor.safe => Finality::Safe,
+            _ => Finality::Head,
+        };
+        Self {
+            number: cursor.number.into(),
+            hash: cursor.hash.into(),
+            timestamp: cursor.timestamp.into(),
+            finality,
+            lag: cursor.chain_head.0.saturating_sub(cursor.number.0).into(),
+            safe: cursor.safe.into(),
+            finalized: cursor.finalized.into(),
+            chain_id: cursor.chain_id.into(),
+        }
     }
 }

@@ -3,11 +3,15 @@
 use async_graphql::connection::{Connection, CursorType, Edge};
 use async_graphql::{Error, OutputType};
 use offsetdata_store::chain::{Page, Position};
+use offsetdata_store::{Conn, StoreError};
+
+use super::located::{Located, locate};
+use super::snapshot::internal;
 
 /// Most rows of a page.
 pub(crate) const MAX_PAGE: u32 = 200;
 /// Rows of a page where the query does not say.
-const DEFAULT_PAGE: u32 = 50;
+pub(crate) const DEFAULT_PAGE: u32 = 50;
 
 /// The arguments of a list, checked.
 #[derive(Debug, Clone)]
@@ -64,6 +68,19 @@ impl<C: CursorType + Send + Sync> Paging<C> {
 }
 
 impl Paging<Place> {
+    /// The page of rows of events, with their blocks.
+    ///
+    /// # Errors
+    /// A database that can't be read.
+    pub(crate) async fn locate<T: Located + OutputType>(
+        &self,
+        conn: &mut Conn,
+        rows: Result<Vec<T::Row>, StoreError>,
+    ) -> Result<Connection<Place, T>, Error> {
+        let shown = locate::<T>(conn, rows.map_err(internal)?).await.map_err(internal)?;
+        Ok(self.connect(shown, |(position, row)| (Place(position), row)))
+    }
+
     /// As the store wants it.
     pub(crate) fn page(&self, newest_first: bool) -> Page {
         Page { after: self.after.map(|place| place.0), limit: self.limit(), newest_first }

@@ -2,14 +2,20 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, EmptyMutation, EmptySubscription, Error, Object, Result, Schema};
-use offsetdata_store::chain::{blocks, collections, models, requests};
+use offsetdata_protocol::ids::CollectionId;
+use offsetdata_store::chain::collections::CollectionFilter;
+use offsetdata_store::chain::{access, blocks, collections, models, requests};
 
+use super::account;
 use super::block::Block;
-use super::collection::Collection;
+use super::collection::{Collection, Offer, show};
+use super::loaders::load;
 use super::model::{Base, Model, Project};
 use super::page::{Paging, Place, cost};
 use super::request::TrainingRequest;
+use super::rights::Right;
 use super::scalars::{Account, Bytes32};
+use super::search::search_words;
 use super::snapshot::{conn, internal};
 
 /// Deepest nesting of a query: model → requests → edges → node → points → edges → node → a field, and some more.
@@ -38,28 +44,77 @@ impl Query {
     /// The block that this answer is about.
     async fn block(&self, ctx: &Context<'_>) -> Result<Block> {
         let cursor = blocks::head(&mut *conn(ctx).await?).await.map_err(internal)?;
-        cursor.map(Block).ok_or_else(|| Error::new("nothing is indexed yet"))
+        cursor.as_ref().map(Block::from).ok_or_else(|| Error::new("nothing is indexed yet"))
     }
 
+    #[graphql(complexity = "6 + child_complexity")]
     async fn collection(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<Collection>> {
-        let row =
-            collections::find_collection(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?;
-        Ok(row.map(Collection))
+        load::<CollectionId>(ctx, id.0.into()).await
     }
 
+    /// Collections, of which all that is named holds.
     #[graphql(complexity = "cost(first, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn collections(
         &self,
         ctx: &Context<'_>,
+        #[graphql(
+            desc = "Words of name, description, licence or keywords, or their beginnings: all have to be there."
+        )]
+        search: Option<String>,
         registrant: Option<Account>,
+        #[graphql(desc = "Who publishes it now.")] publisher: Option<Account>,
+        #[graphql(desc = "The licence of the manifest, to the letter.")] licence: Option<String>,
+        #[graphql(desc = "Whether everyone can decrypt it.")] public: Option<bool>,
+        #[graphql(desc = "Whether an offer for this right stands.")] offered: Option<Right>,
+        retired: Option<bool>,
         first: Option<i32>,
         after: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Collection>> {
         let paging = Paging::new(first, after)?;
+        let words = match search {
+            Some(text) => search_words(&text).map_err(Error::new)?,
+            None => Vec::new(),
+        };
+        let filter = CollectionFilter {
+            registrant: registrant.map(|account| account.0),
+            publisher: publisher.map(|account| account.0),
+            previous: None,
+            licence,
+            public,
+            offered: offered.map(Right::code),
+            retired,
+            words,
+        };
+        let mut conn = conn(ctx).await?;
+        let rows = collections::list_collections(&mut conn, &filter, paging.page(newest_first)).await;
+        let shown = show(&mut conn, rows.map_err(internal)?).await.map_err(internal)?;
+        Ok(paging.connect(shown, |collection| (Place(collection.position()), collection)))
+    }
+
+    /// Offers that stand.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn offers(
+        &self,
+        ctx: &Context<'_>,
+        collection: Option<Bytes32>,
+        right: Option<Right>,
+        first: Option<i32>,
+        after: Option<String>,
+        #[graphql(default = true)] newest_first: bool,
+    ) -> Result<Connection<Place, Offer>> {
+        let paging = Paging::new(first, after)?;
+        let (collection, right) = (collection.map(|id| id.0.into()), right.map(Right::code));
+        let mut conn = conn(ctx).await?;
         let page = paging.page(newest_first);
-        let rows = collections::list_collections(&mut *conn(ctx).await?, registrant.map(|a| a.0), page).await;
-        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Collection(row))))
+        let rows = access::list_all_offers(&mut conn, collection, right, page).await;
+        paging.locate(&mut conn, rows).await
+    }
+
+    /// What concerns an account, whether or not it ever did anything.
+    async fn account(&self, address: Account) -> account::Account {
+        account::Account(address.0)
     }
 
     async fn base(&self, ctx: &Context<'_>, id: Bytes32) -> Result<Option<Base>> {

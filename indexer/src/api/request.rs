@@ -4,23 +4,27 @@ use alloy::primitives::B256;
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use offsetdata_protocol::cid::{RAW, block_cid};
+use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::messages::unpack_values;
 use offsetdata_protocol::metrics::MetricValue;
-use offsetdata_store::chain::points::{self, PointRow, PointsFilter, PointsStatus};
+use offsetdata_store::chain::fetch::FetchStatus;
+use offsetdata_store::chain::models;
+use offsetdata_store::chain::points::{self, PointRow, PointsFilter};
 use offsetdata_store::chain::requests::{self, RequestInputRow, RequestRow, RequestStatus};
 use offsetdata_store::chain::training::{self, AttemptRow, ClosingRow, DataPaymentRow, LandedCommitment};
-use offsetdata_store::chain::{collections, models};
 
 use super::block::BlockRef;
 use super::collection::Collection;
+use super::loaders::load;
 use super::model::{Model, Version};
 use super::page::{Paging, Place, PointPlace, cost};
 use super::scalars::{Account, Amount, Bytes32, Long};
 use super::snapshot::{conn, internal};
 
 /// Where a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, serde::Serialize, utoipa::ToSchema)]
 #[graphql(remote = "RequestStatus")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Status {
     /// Escrowed; commitments land.
     Open,
@@ -228,10 +232,7 @@ impl Input {
         (!self.0.collection.0.is_zero()).then(|| self.0.collection.into())
     }
     async fn collection(&self, ctx: &Context<'_>) -> Result<Option<Collection>> {
-        let row = collections::find_collection(&mut *conn(ctx).await?, self.0.collection)
-            .await
-            .map_err(internal)?;
-        Ok(row.map(Collection))
+        load::<CollectionId>(ctx, self.0.collection).await
     }
     async fn selection(&self) -> Selection {
         match self.0.selection {
@@ -286,7 +287,7 @@ impl Attempt {
 
 /// Whether the points of a commitment are here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "PointsStatus")]
+#[graphql(remote = "FetchStatus")]
 pub(crate) enum PointsAvailability {
     /// Not asked for yet.
     Waiting,

@@ -1,4 +1,5 @@
-//! Values in answers: hashes and addresses as hex, amounts as decimal text, counts and times as numbers.
+//! Values in answers, the same in GraphQL and REST: hashes and addresses as hex, amounts as decimal text, counts and times as
+//! numbers. It reads no query parameters: those are read in `rest`.
 
 use alloy::primitives::{Address, B256, U256};
 use async_graphql::{Enum, InputValueError, InputValueResult, Scalar, ScalarType, Value};
@@ -109,8 +110,61 @@ impl From<u64> for Long {
     }
 }
 
+/// Text of a scalar in JSON, and what OpenAPI says of it.
+macro_rules! text_in_json {
+    ($($name:ident: $text:expr, $pattern:literal, $description:literal, $example:literal;)*) => { $(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let text: fn(&Self) -> String = $text;
+                serializer.serialize_str(&text(self))
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some($pattern))
+                    .description(Some($description))
+                    .examples([serde_json::Value::from($example)])
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )* };
+}
+text_in_json! {
+    Bytes32: |id| id.0.to_string(), "^0x[0-9a-fA-F]{64}$", "32 bytes",
+        "0x2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    Account: |account| account.0.to_checksum(None), "^0x[0-9a-fA-F]{40}$", "An account or contract (EIP-55)",
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    Amount: |amount| amount.0.to_string(), "^[0-9]{1,78}$",
+        "Decimal digits of a whole number that may be greater than 2^53, such as an amount in the token's smallest unit",
+        "1500000";
+}
+
+impl serde::Serialize for Long {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl utoipa::PartialSchema for Long {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::Integer)
+            .minimum(Some(0))
+            .description(Some("A whole number below 2^63"))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Long {}
+
 /// How sure the chain is of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Finality {
     /// Just added: a reorg may take it back.
     Head,

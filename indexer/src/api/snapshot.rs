@@ -1,4 +1,6 @@
-//! One read transaction for a whole query, so that every part of an answer is about the same block.
+//! One read transaction for a whole answer, so that every part of it is about the same block.
+
+use std::sync::Arc;
 
 use async_graphql::{Context, Error, ErrorExtensions};
 use offsetdata_store::{StoreError, Tx};
@@ -6,12 +8,12 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// The transaction that a query reads in.
 #[derive(Debug)]
-pub(crate) struct Snapshot(Mutex<Tx>);
+pub(crate) struct Snapshot(Arc<Mutex<Tx>>);
 
 impl Snapshot {
     /// Around a transaction.
-    pub(crate) fn new(tx: Tx) -> Self {
-        Self(Mutex::new(tx))
+    pub(crate) fn new(tx: Arc<Mutex<Tx>>) -> Self {
+        Self(tx)
     }
 }
 
@@ -21,8 +23,8 @@ pub(crate) async fn conn<'c>(ctx: &Context<'c>) -> Result<MutexGuard<'c, Tx>, Er
 }
 
 /// What is said of an error of ours: the details are in the log only.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(crate) fn internal(error: StoreError) -> Error {
+pub(crate) fn internal(error: impl std::borrow::Borrow<StoreError>) -> Error {
+    let error = error.borrow();
     tracing::error!(%error, "a query could not be answered");
     Error::new("the database could not answer").extend_with(|_, extensions| {
         extensions.set("code", "INTERNAL");

@@ -4,37 +4,43 @@ use alloy::primitives::Log;
 use alloy::sol_types::{Error, SolEventInterface};
 use offsetdata_protocol::bindings::collections::CollectionRegistry::CollectionRegistryEvents as Event;
 use offsetdata_store::chain::collections::{
-    CollectionAppendRow, CollectionFlagRow, CollectionKeyRow, CollectionRow, MetadataRevisionRow,
-    PublisherTransferRow, RetirementRow,
+    CollectionAppendRow, CollectionFlagRow, CollectionKeyRow, CollectionRow, PublisherTransferRow,
+    RetirementRow,
 };
+use offsetdata_store::chain::documents::{DocumentFetchRow, DocumentKind};
 use offsetdata_store::chain::{ChainRows, Position};
 
 pub(super) fn push(rows: &mut ChainRows, position: Position, log: &Log) -> Result<(), Error> {
     match Event::decode_log(log)?.data {
-        Event::CollectionRegistered(e) => rows.collections.push(CollectionRow {
-            position,
-            id: e.id.into(),
-            registrant: e.publisher,
-            previous: e.previous.into(),
-            content_root: e.contentRoot,
-            record_count: e.recordCount,
-            manifest_digest: e.manifestDigest,
-            policy_digest: e.policyDigest,
-            shares_root: e.sharesRoot,
-            salt: e.salt,
-        }),
+        Event::CollectionRegistered(e) => {
+            rows.document_fetches.extend(DocumentFetchRow::new(
+                position,
+                DocumentKind::Manifest,
+                e.id,
+                e.manifestDigest,
+            ));
+            rows.collections.push(CollectionRow {
+                position,
+                id: e.id.into(),
+                registrant: e.publisher,
+                previous: e.previous.into(),
+                content_root: e.contentRoot,
+                record_count: e.recordCount,
+                manifest_digest: e.manifestDigest,
+                policy_digest: e.policyDigest,
+                shares_root: e.sharesRoot,
+                salt: e.salt,
+            });
+        }
         Event::CollectionAppendProven(e) => rows.collection_appends.push(CollectionAppendRow {
             position,
             collection: e.id.into(),
             previous: e.previous.into(),
             previous_count: e.previousCount,
         }),
-        Event::CollectionMetadataRevised(e) => rows.metadata_revisions.push(MetadataRevisionRow {
-            position,
-            subject: e.id,
-            metadata_digest: e.metadataDigest,
-            metadata_uri: e.uri,
-        }),
+        Event::CollectionMetadataRevised(e) => {
+            super::push_revision(rows, position, e.id, e.metadataDigest, e.uri)
+        }
         Event::CollectionKeySealed(e) => rows.collection_keys.push(CollectionKeyRow {
             position,
             collection: e.id.into(),

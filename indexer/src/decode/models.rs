@@ -3,32 +3,29 @@
 use alloy::primitives::{Address, B256, Log};
 use alloy::sol_types::{Error, SolEventInterface};
 use offsetdata_protocol::bindings::models::ModelRegistry::ModelRegistryEvents as Event;
-use offsetdata_store::chain::collections::{MetadataRevisionRow, RetirementRow};
+use offsetdata_store::chain::collections::RetirementRow;
 use offsetdata_store::chain::models::{
     BaseRow, MethodRow, ModelAccessRow, ModelRow, ModelTransferRow, ModelVisibilityRow, ProjectRow, WorkerRow,
 };
 use offsetdata_store::chain::{ChainRows, Position};
 
-use super::word;
+use super::{push_metadata, push_revision, word};
 
 pub(super) fn push(rows: &mut ChainRows, position: Position, log: &Log) -> Result<(), Error> {
-    let revision = |subject: B256, metadata_digest: B256, metadata_uri: String| MetadataRevisionRow {
-        position,
-        subject,
-        metadata_digest,
-        metadata_uri,
-    };
     match Event::decode_log(log)?.data {
-        Event::BasePublished(e) => rows.bases.push(BaseRow {
-            position,
-            id: e.base.into(),
-            developer: e.developer,
-            metadata_digest: e.metadataDigest,
-            metadata_uri: e.metadataUri,
-            salt: e.salt,
-        }),
+        Event::BasePublished(e) => {
+            push_metadata(rows, position, e.base, e.metadataDigest);
+            rows.bases.push(BaseRow {
+                position,
+                id: e.base.into(),
+                developer: e.developer,
+                metadata_digest: e.metadataDigest,
+                metadata_uri: e.metadataUri,
+                salt: e.salt,
+            });
+        }
         Event::BaseMetadataRevised(e) => {
-            rows.metadata_revisions.push(revision(e.base, e.metadataDigest, e.metadataUri));
+            push_revision(rows, position, e.base, e.metadataDigest, e.metadataUri);
         }
         Event::BaseRetired(e) => rows.retirements.push(RetirementRow { position, subject: e.base }),
         Event::MethodOffered(e) => rows.methods.push(MethodRow {
@@ -67,28 +64,34 @@ pub(super) fn push(rows: &mut ChainRows, position: Position, log: &Log) -> Resul
                 allowed: e.allowed,
             });
         }
-        Event::ProjectCreated(e) => rows.projects.push(ProjectRow {
-            position,
-            id: e.project.into(),
-            owner: e.owner,
-            metadata_digest: e.metadataDigest,
-            metadata_uri: e.metadataUri,
-            salt: e.salt,
-        }),
-        Event::ProjectMetadataRevised(e) => {
-            rows.metadata_revisions.push(revision(e.project, e.metadataDigest, e.metadataUri));
+        Event::ProjectCreated(e) => {
+            push_metadata(rows, position, e.project, e.metadataDigest);
+            rows.projects.push(ProjectRow {
+                position,
+                id: e.project.into(),
+                owner: e.owner,
+                metadata_digest: e.metadataDigest,
+                metadata_uri: e.metadataUri,
+                salt: e.salt,
+            });
         }
-        Event::ModelRequested(e) => rows.models.push(ModelRow {
-            position,
-            id: e.model.into(),
-            base: e.base.into(),
-            project: e.project.into(),
-            first_owner: e.owner,
-            visibility: e.visibility,
-            metadata_digest: e.metadataDigest,
-            metadata_uri: e.metadataUri,
-            salt: e.salt,
-        }),
+        Event::ProjectMetadataRevised(e) => {
+            push_revision(rows, position, e.project, e.metadataDigest, e.metadataUri);
+        }
+        Event::ModelRequested(e) => {
+            push_metadata(rows, position, e.model, e.metadataDigest);
+            rows.models.push(ModelRow {
+                position,
+                id: e.model.into(),
+                base: e.base.into(),
+                project: e.project.into(),
+                first_owner: e.owner,
+                visibility: e.visibility,
+                metadata_digest: e.metadataDigest,
+                metadata_uri: e.metadataUri,
+                salt: e.salt,
+            });
+        }
         Event::ModelVisibilitySet(e) => rows.model_visibilities.push(ModelVisibilityRow {
             position,
             model: e.model.into(),
@@ -102,7 +105,7 @@ pub(super) fn push(rows: &mut ChainRows, position: Position, log: &Log) -> Resul
             denied: e.denied,
         }),
         Event::ModelMetadataRevised(e) => {
-            rows.metadata_revisions.push(revision(e.model, e.metadataDigest, e.metadataUri));
+            push_revision(rows, position, e.model, e.metadataDigest, e.metadataUri);
         }
         Event::ModelDeleted(e) => rows.retirements.push(RetirementRow { position, subject: e.model }),
         Event::Transfer(e) => rows.model_transfers.push(ModelTransferRow {

@@ -6,6 +6,7 @@ use offsetdata_protocol::bindings::training::TrainingCoordinator::{
     RequestClosed, TrainingCoordinatorEvents as Event, TrainingRequested, VersionAppended,
 };
 use offsetdata_store::Count;
+use offsetdata_store::chain::payments::{Creditor, WithdrawalRow};
 use offsetdata_store::chain::requests::{RequestInputRow, RequestStatus, RequestedRow};
 use offsetdata_store::chain::training::{
     AttemptRow, CancellationRow, ClosingRow, CommitmentRow, DataPaymentRow, DataReleaseRow,
@@ -70,8 +71,15 @@ pub(super) fn push(rows: &mut ChainRows, position: Position, log: &Log) -> Resul
             user_account: e.user,
             amount: e.amount,
         }),
-        // A skipped item changed nothing; credits that were pulled are between the contract and their owner.
-        Event::CommitmentSkipped(_) | Event::Withdrawn(_) | Event::EIP712DomainChanged(_) => {}
+        Event::Withdrawn(e) => rows.withdrawals.push(WithdrawalRow {
+            position,
+            contract: Creditor::TrainingCoordinator,
+            account: e.account,
+            to_account: e.to,
+            amount: e.amount,
+        }),
+        // A skipped item changed nothing.
+        Event::CommitmentSkipped(_) | Event::EIP712DomainChanged(_) => {}
     }
     Ok(())
 }

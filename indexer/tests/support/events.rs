@@ -2,11 +2,12 @@
 
 use alloy::primitives::{
     Address, B256, LogData, U256,
-    aliases::{U40, U48},
+    aliases::{U24, U40, U48, U96},
     keccak256,
 };
 use alloy::sol_types::SolEvent;
 use offsetdata_protocol::bindings::access::{self, AccessToken};
+use offsetdata_protocol::bindings::billing::UsageBilling;
 use offsetdata_protocol::bindings::collections::CollectionRegistry;
 use offsetdata_protocol::bindings::models::{self, ModelRegistry};
 use offsetdata_protocol::bindings::training::{self, TrainingCoordinator};
@@ -230,7 +231,7 @@ pub fn other(deployment: &Deployment, n: u64) -> (Address, LogData) {
         deployment.training_coordinator,
     );
     let of = n % 7;
-    match n % 18 {
+    match n % 36 {
         0 => (
             collections,
             CollectionRegistry::CollectionMetadataRevised {
@@ -354,7 +355,7 @@ pub fn other(deployment: &Deployment, n: u64) -> (Address, LogData) {
             }
             .encode_log_data(),
         ),
-        _ => (
+        17 => (
             coordinator,
             TrainingCoordinator::DataEscrowReleased {
                 request: word("request", of),
@@ -363,7 +364,223 @@ pub fn other(deployment: &Deployment, n: u64) -> (Address, LogData) {
             }
             .encode_log_data(),
         ),
+        n => circle(deployment, n, of),
     }
+}
+
+/// One of the events of access, billing and credits.
+fn circle(deployment: &Deployment, n: u64, of: u64) -> (Address, LogData) {
+    let (access_token, billing) = (deployment.access_token, deployment.usage_billing);
+    let (collection, right, holder) = (word("collection", of), (n % 2) as u8, account(of));
+    match n {
+        18 => (access_token, bought(of, holder, 5, n % 4)),
+        19 => (access_token, granted(of, holder, access_expiry(of))),
+        20 => (
+            access_token,
+            AccessToken::AccessUseLanded { collection, right, holder, since: U40::from(1_700_000_000u64) }
+                .encode_log_data(),
+        ),
+        21 => (
+            access_token,
+            AccessToken::AccessReleased {
+                collection,
+                right,
+                holder,
+                payee: account(9),
+                amount: U256::from(n),
+            }
+            .encode_log_data(),
+        ),
+        22 => (
+            access_token,
+            AccessToken::AccessRefunded { collection, right, holder, amount: U256::from(n) }
+                .encode_log_data(),
+        ),
+        23 => (access_token, revoked(of, holder, n % 2)),
+        24 => (access_token, denied(of, holder, n.is_multiple_of(3))),
+        25 => (
+            access_token,
+            AccessToken::TrainerSet {
+                collection,
+                worker: account(201),
+                trainerDigest: word("trainer", of),
+                trusted: n.is_multiple_of(2),
+            }
+            .encode_log_data(),
+        ),
+        26 => (
+            access_token,
+            AccessToken::ChangeCredited { buyer: holder, amount: U256::from(n) }.encode_log_data(),
+        ),
+        27 => (access_token, withdrawn(holder, n)),
+        28 => (billing, settled(of, holder, n, n, U256::from(u128::MAX))),
+        29 => (
+            billing,
+            UsageBilling::VoucherSkipped {
+                payer: holder,
+                payee: account(9),
+                collection,
+                lane: n,
+                amount: u128::MAX,
+                reason: [1, 2, 3, n as u8].into(),
+            }
+            .encode_log_data(),
+        ),
+        30 => (billing, spender_authorized(holder, account(400), 1_000)),
+        31 => (
+            billing,
+            UsageBilling::SpenderRevoked { payer: holder, spender: account(400), nonce: U24::from(of) }
+                .encode_log_data(),
+        ),
+        32 => (billing, deposited(holder, n)),
+        33 => (
+            billing,
+            UsageBilling::DepositThawing {
+                payer: holder,
+                payee: account(9),
+                amount: U256::from(n),
+                thawsAt: U40::from(1_700_100_000u64),
+            }
+            .encode_log_data(),
+        ),
+        34 => (
+            billing,
+            UsageBilling::RevenueCollected {
+                collection,
+                payee: account(9),
+                amount: U256::from(n),
+                shared: of.is_multiple_of(2),
+            }
+            .encode_log_data(),
+        ),
+        _ => (
+            billing,
+            UsageBilling::ShareClaimed { collection, account: holder, parts: 7, amount: U256::from(n) }
+                .encode_log_data(),
+        ),
+    }
+}
+
+fn access_expiry(of: u64) -> u64 {
+    if of.is_multiple_of(3) { (1 << 40) - 1 } else { 1_700_000_900 }
+}
+
+pub fn granted(collection: u64, holder: Address, expiry: u64) -> LogData {
+    AccessToken::AccessGranted {
+        collection: word("collection", collection),
+        right: 0,
+        holder,
+        since: U40::from(1_700_000_000u64),
+        expiry: U40::from(expiry),
+    }
+    .encode_log_data()
+}
+
+/// A purchase of READ that is refundable for so many seconds.
+pub fn bought(collection: u64, holder: Address, price: u128, refund_window: u64) -> LogData {
+    AccessToken::AccessBought {
+        collection: word("collection", collection),
+        right: 0,
+        holder,
+        price,
+        payee: account(9),
+        since: U40::from(1_700_000_000u64),
+        expiry: U40::from(1_700_086_400u64),
+        refundUntil: U40::from(if refund_window == 0 { 0 } else { 1_700_000_000 + refund_window }),
+    }
+    .encode_log_data()
+}
+
+pub fn revoked(collection: u64, holder: Address, refund: u64) -> LogData {
+    AccessToken::AccessRevoked {
+        collection: word("collection", collection),
+        right: 0,
+        holder,
+        refund: U256::from(refund),
+    }
+    .encode_log_data()
+}
+
+pub fn denied(collection: u64, account: Address, denied: bool) -> LogData {
+    AccessToken::AccessDenied { collection: word("collection", collection), account, denied }
+        .encode_log_data()
+}
+
+/// What the same event is in all contracts that owe money.
+pub fn withdrawn(account: Address, amount: u64) -> LogData {
+    UsageBilling::Withdrawn { account, to: account, amount: U256::from(amount) }.encode_log_data()
+}
+
+/// A voucher of lane `lane` to account 9, signed by key 400.
+pub fn settled(collection: u64, payer: Address, lane: u64, records: u64, paid: U256) -> LogData {
+    settled_to(collection, payer, account(9), lane, records, paid)
+}
+
+pub fn settled_to(
+    collection: u64,
+    payer: Address,
+    payee: Address,
+    lane: u64,
+    records: u64,
+    paid: U256,
+) -> LogData {
+    UsageBilling::VoucherSettled {
+        payer,
+        payee,
+        collection: word("collection", collection),
+        lane,
+        signer: account(400),
+        records,
+        paid,
+    }
+    .encode_log_data()
+}
+
+pub fn spender_authorized(payer: Address, spender: Address, cap: u64) -> LogData {
+    UsageBilling::SpenderAuthorized {
+        payer,
+        spender,
+        cap: U96::from(cap),
+        expiry: U40::from(1_700_086_400u64),
+        nonce: U24::ZERO,
+    }
+    .encode_log_data()
+}
+
+pub fn deposited(payer: Address, amount: u64) -> LogData {
+    UsageBilling::Deposited {
+        payer,
+        payee: account(9),
+        amount: U256::from(amount),
+        balance: U256::from(amount),
+    }
+    .encode_log_data()
+}
+
+/// A collection whose manifest has this digest.
+pub fn registered_with(n: u64, manifest_digest: B256) -> LogData {
+    CollectionRegistry::CollectionRegistered {
+        id: word("collection", n),
+        publisher: account(n % 3),
+        previous: B256::ZERO,
+        contentRoot: word("root", n),
+        recordCount: 100,
+        manifestDigest: manifest_digest,
+        policyDigest: B256::ZERO,
+        sharesRoot: B256::ZERO,
+        salt: word("salt", n),
+    }
+    .encode_log_data()
+}
+
+/// New metadata of a collection.
+pub fn metadata_revised(n: u64, digest: B256) -> LogData {
+    CollectionRegistry::CollectionMetadataRevised {
+        id: word("collection", n),
+        metadataDigest: digest,
+        uri: String::new(),
+    }
+    .encode_log_data()
 }
 
 pub fn offer(collection: u64, right: u8, price: u128) -> LogData {

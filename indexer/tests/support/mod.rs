@@ -11,7 +11,7 @@ use alloy::rpc::types::Log;
 use offsetdata_indexer::decode::{Contracts, decode};
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
-use offsetdata_store::chain::{TABLES, rollback_above};
+use offsetdata_store::chain::{FETCHED_TABLES, TABLES, rollback_above};
 use offsetdata_store::{Conn, Count, Pool};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -52,7 +52,7 @@ impl Database {
     pub async fn dump(&self) -> Vec<String> {
         let mut conn = self.pool.acquire().await.unwrap();
         let mut lines = Vec::new();
-        for table in TABLES.iter().copied().chain(["blocks"]) {
+        for table in TABLES.iter().chain(FETCHED_TABLES).copied().chain(["blocks"]) {
             let sql = format!("select * from {table} order by 1, 2");
             for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *conn).await.unwrap() {
                 let cells: Vec<String> = (0..row.len()).map(|i| cell(&row, i)).collect();

@@ -68,6 +68,7 @@ impl Node {
         for contract in [
             deployment.collection_registry,
             deployment.access_token,
+            deployment.usage_billing,
             deployment.model_registry,
             deployment.training_coordinator,
         ] {

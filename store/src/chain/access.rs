@@ -1,13 +1,14 @@
-//! Offers for rights to collections. Who holds a right is the contract's answer, not a row's: balances end without an event.
+//! Offers for rights to collections. What became of them stands in `rights`.
 
 use alloy::primitives::Address;
 use offsetdata_protocol::ids::CollectionId;
 
 use crate::codec::{Column, Count};
-use crate::record::{record, select};
+use crate::record::{record, select, select_in};
 use crate::{Conn, StoreError};
 
 use super::Position;
+use super::page::{Filter, Page, list_where};
 
 record! {
     /// `OfferSet` and `OfferCleared`.
@@ -73,4 +74,28 @@ record! {
 /// A database that can't be read.
 pub async fn list_offers(conn: &mut Conn, collection: CollectionId) -> Result<Vec<OfferState>, StoreError> {
     select(conn, "collection = $1 order by access_right", &[collection.value()]).await
+}
+
+/// The offers of these collections that stand, by collection and right.
+///
+/// # Errors
+/// A database that can't be read; so everywhere below.
+pub async fn list_offers_of(
+    conn: &mut Conn,
+    collections: &[CollectionId],
+) -> Result<Vec<OfferState>, StoreError> {
+    select_in(conn, "collection", collections, "order by collection, access_right").await
+}
+
+/// Offers that stand, of one collection and for one right (0 READ, 1 TRAIN) where they are named.
+pub async fn list_all_offers(
+    conn: &mut Conn,
+    collection: Option<CollectionId>,
+    access_right: Option<u8>,
+    page: Page,
+) -> Result<Vec<OfferState>, StoreError> {
+    let filter = Filter::all()
+        .equal_some("collection", collection.as_ref())
+        .equal_some("access_right", access_right.as_ref());
+    list_where(conn, filter, page).await
 }

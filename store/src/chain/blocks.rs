@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256};
 
 use crate::codec::{Column, Count, Put};
-use crate::record::{Record, insert, record, select};
+use crate::record::{Record, insert, record, select, select_in};
 use crate::{Conn, StoreError};
 
 record! {
@@ -97,6 +97,15 @@ pub async fn insert_blocks(conn: &mut Conn, blocks: &[BlockRow]) -> Result<(), S
 /// A database that can't be read.
 pub async fn find_block(conn: &mut Conn, number: u64) -> Result<Option<BlockRow>, StoreError> {
     crate::find(conn, "number", &Count(number)).await
+}
+
+/// These blocks, those that are known.
+///
+/// # Errors
+/// A database that can't be read.
+pub async fn find_blocks(conn: &mut Conn, numbers: &[u64]) -> Result<Vec<BlockRow>, StoreError> {
+    let numbers: Vec<Count> = numbers.iter().copied().map(Count).collect();
+    select_in(conn, "number", &numbers, "").await
 }
 
 /// The known blocks from `from` on, in order, at most `limit`.

@@ -1,6 +1,6 @@
 //! Pages of lists: rows after a position, in the order of the chain or against it. It counts no totals.
 
-use crate::codec::Value;
+use crate::codec::{Column, Value};
 use crate::record::{Record, select};
 use crate::{Conn, StoreError};
 
@@ -24,6 +24,55 @@ impl Page {
     }
 }
 
+/// Conditions of a list, all of which hold. Names of columns and texts of conditions are our own, values anybody's.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    /// Every row.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Rows in which the column has this value.
+    #[must_use]
+    pub fn equal(mut self, column: &str, value: &impl Column) -> Self {
+        self.values.push(value.value());
+        self.conditions.push(format!("{column} = ${}", self.values.len()));
+        self
+    }
+
+    /// The same where there is a value, else every row.
+    #[must_use]
+    pub fn equal_some(self, column: &str, value: Option<&impl Column>) -> Self {
+        match value {
+            Some(value) => self.equal(column, value),
+            None => self,
+        }
+    }
+
+    /// Rows for which a condition holds, in which each `?` stands for the next value.
+    #[must_use]
+    pub fn holds(mut self, condition: &str, values: impl IntoIterator<Item = Value>) -> Self {
+        let mut text = String::with_capacity(condition.len());
+        let mut values = values.into_iter();
+        for (i, part) in condition.split('?').enumerate() {
+            if i > 0
+                && let Some(value) = values.next()
+            {
+                self.values.push(value);
+                text += &format!("${}", self.values.len());
+            }
+            text += part;
+        }
+        self.conditions.push(text);
+        self
+    }
+}
+
 /// Rows of `R` for which all columns of `equal` have these values, ordered by `position`. The column names are our own.
 ///
 /// # Errors
@@ -33,15 +82,29 @@ pub async fn list<R: Record>(
     equal: &[(&'static str, Value)],
     page: Page,
 ) -> Result<Vec<R>, StoreError> {
-    let mut conditions = vec!["1 = 1".to_owned()];
-    let mut values = Vec::with_capacity(equal.len() + 2);
+    let mut filter = Filter::all();
     for (column, value) in equal {
-        values.push(value.clone());
-        conditions.push(format!("{column} = ${}", values.len()));
+        filter = filter.holds(&format!("{column} = ?"), [value.clone()]);
     }
+    list_where(conn, filter, page).await
+}
+
+/// Rows of `R` for which a filter holds, ordered by `position`.
+///
+/// # Errors
+/// As [`list`].
+pub async fn list_where<R: Record>(
+    conn: &mut Conn,
+    filter: Filter,
+    page: Page,
+) -> Result<Vec<R>, StoreError> {
+    let Filter { mut conditions, mut values } = filter;
     if let Some(after) = page.after {
         values.push(Value::Int(after.number()));
         conditions.push(format!("position {} ${}", if page.newest_first { "<" } else { ">" }, values.len()));
+    }
+    if conditions.is_empty() {
+        conditions.push("1 = 1".to_owned());
     }
     values.push(Value::Int(page.limit.into()));
     let direction = if page.newest_first { " desc" } else { "" };

@@ -3,52 +3,14 @@
 use alloy::primitives::B256;
 use offsetdata_protocol::ids::RequestId;
 use sqlx::Row;
-use sqlx::any::AnyRow;
 
-use crate::codec::{Column, Count, Put, Value};
+use crate::codec::{Column, Count, Put};
 use crate::record::{find, insert, record, select};
 use crate::{Conn, StoreError};
 
 use super::Position;
+use super::fetch::FetchStatus;
 use super::training::{CommitmentRow, LandedCommitment};
-
-/// Whether the points of a commitment are here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PointsStatus {
-    /// Not asked for yet. Followed by any other.
-    Waiting,
-    /// All are here. Final.
-    Stored,
-    /// Nobody had the block so far; it is asked for from time to time. Followed by `Stored` or `Invalid`.
-    Unavailable,
-    /// The block is there and holds no such points. Final.
-    Invalid,
-}
-
-impl Column for PointsStatus {
-    const NULL: Value = Value::NullInt;
-    fn value(&self) -> Value {
-        Value::Int(match self {
-            Self::Waiting => 0,
-            Self::Stored => 1,
-            Self::Unavailable => 2,
-            Self::Invalid => 3,
-        })
-    }
-    fn read(row: &AnyRow, column: &str) -> Result<Self, StoreError> {
-        match i64::read(row, column)? {
-            0 => Ok(Self::Waiting),
-            1 => Ok(Self::Stored),
-            2 => Ok(Self::Unavailable),
-            3 => Ok(Self::Invalid),
-            code => Err(StoreError::Column {
-                column: column.to_owned(),
-                expected: "0 to 3",
-                actual: code.to_string(),
-            }),
-        }
-    }
-}
 
 record! {
     /// State of a commitment's points.
@@ -58,7 +20,7 @@ record! {
         /// The request.
         request: RequestId,
         /// Whether they are here.
-        status: PointsStatus,
+        status: FetchStatus,
         /// How often they were asked for.
         tries: u32,
         /// When they are asked for next, Unix seconds.
@@ -147,7 +109,7 @@ pub async fn insert_points(
     points: &[PointRow],
     now: u64,
 ) -> Result<bool, StoreError> {
-    if !advance_fetch(conn, commitment, PointsStatus::Stored, now).await? {
+    if !advance_fetch(conn, commitment, FetchStatus::Stored, now).await? {
         return Ok(false);
     }
     insert(conn, points).await?;
@@ -159,7 +121,7 @@ pub async fn insert_points(
 pub async fn advance_fetch(
     conn: &mut Conn,
     commitment: &LandedCommitment,
-    status: PointsStatus,
+    status: FetchStatus,
     next_try_at: u64,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
@@ -231,7 +193,7 @@ pub async fn list_keys(conn: &mut Conn, request: RequestId) -> Result<Vec<String
 }
 
 /// How many fetches stand at each status, for whoever watches the service.
-pub async fn count_fetches(conn: &mut Conn, status: PointsStatus) -> Result<u64, StoreError> {
+pub async fn count_fetches(conn: &mut Conn, status: FetchStatus) -> Result<u64, StoreError> {
     let row = sqlx::query("select count(*) as n from points_fetches where status = $1")
         .put(&status)
         .fetch_one(conn)
@@ -245,7 +207,7 @@ pub fn fetch_of(commitment: &CommitmentRow) -> PointsFetchRow {
     PointsFetchRow {
         position: commitment.position,
         request: commitment.request,
-        status: if empty { PointsStatus::Stored } else { PointsStatus::Waiting },
+        status: if empty { FetchStatus::Stored } else { FetchStatus::Waiting },
         tries: 0,
         next_try_at: Count(0),
     }

@@ -8,15 +8,21 @@ use crate::{Conn, StoreError};
 
 use super::Position;
 use super::access::OfferRow;
+use super::billing::{
+    DepositEventRow, RevenueRow, ShareClaimRow, SpenderRow, VoucherSettlementRow, VoucherSkipRow,
+};
 use super::collections::{
     CollectionAppendRow, CollectionFlagRow, CollectionKeyRow, CollectionRow, MetadataRevisionRow,
     PublisherTransferRow, RetirementRow,
 };
+use super::documents::{DescriptionRow, DocumentFetchRow, ManifestFieldRow, ManifestRow, TermRow};
 use super::models::{
     BaseRow, MethodRow, ModelAccessRow, ModelRow, ModelTransferRow, ModelVisibilityRow, ProjectRow, WorkerRow,
 };
+use super::payments::{ChangeCreditRow, WithdrawalRow};
 use super::points::{PointRow, PointsFetchRow};
 use super::requests::{RequestInputRow, RequestedRow};
+use super::rights::{AccessDenialRow, AccessEventRow, TrainerRow};
 use super::training::{
     AttemptRow, CancellationRow, ClosingRow, CommitmentRow, DataPaymentRow, DataReleaseRow,
     UnitCollectionRow, VersionRow,
@@ -51,8 +57,17 @@ macro_rules! chain_rows {
             }
         }
 
-        /// All tables that hold rows of the chain.
-        pub const TABLES: &[&str] = &[$($row::TABLE,)* PointRow::TABLE];
+        /// All tables that hold an event a row, and what is to be fetched for it.
+        pub const TABLES: &[&str] = &[$($row::TABLE,)*];
+
+        /// Tables of what blocks say that events name. They go with the events in a reorg.
+        pub const FETCHED_TABLES: &[&str] = &[
+            PointRow::TABLE,
+            DescriptionRow::TABLE,
+            TermRow::TABLE,
+            ManifestRow::TABLE,
+            ManifestFieldRow::TABLE,
+        ];
     };
 }
 
@@ -65,6 +80,17 @@ chain_rows! {
     collection_flags: CollectionFlagRow,
     publisher_transfers: PublisherTransferRow,
     offers: OfferRow,
+    access_events: AccessEventRow,
+    access_denials: AccessDenialRow,
+    trainers: TrainerRow,
+    change_credits: ChangeCreditRow,
+    withdrawals: WithdrawalRow,
+    voucher_settlements: VoucherSettlementRow,
+    voucher_skips: VoucherSkipRow,
+    spender_events: SpenderRow,
+    deposit_events: DepositEventRow,
+    revenue_collections: RevenueRow,
+    share_claims: ShareClaimRow,
     bases: BaseRow,
     methods: MethodRow,
     workers: WorkerRow,
@@ -84,14 +110,15 @@ chain_rows! {
     closings: ClosingRow,
     data_releases: DataReleaseRow,
     points_fetches: PointsFetchRow,
+    document_fetches: DocumentFetchRow,
 }
 
-/// Takes back everything above block `block`: rows, points and blocks. The cursor is the caller's.
+/// Takes back everything above block `block`: rows, what was fetched for them, and blocks. The cursor is the caller's.
 ///
 /// # Errors
 /// A database that can't be written.
 pub async fn rollback_above(conn: &mut Conn, block: u64) -> Result<(), StoreError> {
-    for table in TABLES {
+    for table in TABLES.iter().chain(FETCHED_TABLES) {
         sqlx::query(AssertSqlSafe(format!("delete from {table} where position > $1")))
             .put(&Position::end_of(block))
             .execute(&mut *conn)
