@@ -15,9 +15,11 @@ pub mod reorg;
 pub mod rpc;
 pub mod service;
 pub mod status;
+pub mod verify;
 
 mod error;
 
 pub use config::Config;
 pub use error::IndexerError;
 pub use service::run;
+pub use verify::{Verification, verify};

@@ -5,70 +5,17 @@
 mod support;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use alloy::primitives::B256;
-use alloy::transports::http::reqwest;
 use offsetdata_content::Blocks;
-use offsetdata_indexer::api::{openapi, router, schema};
+use offsetdata_indexer::api::{openapi, schema};
 use offsetdata_indexer::points::fetch_due;
-use offsetdata_indexer::status::Status;
 use offsetdata_protocol::cid::RAW;
 use offsetdata_protocol::metrics::{MetricKey, MetricPoint, MetricValue, PointsBlock};
 use serde_json::{Value, json};
 use support::events::{self, word};
+use support::server::Server;
 use support::{Database, MadeBlock, apply, deployment, log};
-
-struct Server {
-    url: String,
-    client: reqwest::Client,
-    status: Arc<Status>,
-    task: tokio::task::JoinHandle<()>,
-    _database: Database,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Server {
-    async fn start(database: Database) -> Self {
-        let status = Arc::new(Status::new(5));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = router(database.pool.clone(), status.clone(), Arc::default());
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, client: reqwest::Client::new(), status, task, _database: database }
-    }
-
-    async fn send(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
-        let answer = self
-            .client
-            .post(format!("{}/graphql", self.url))
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status().as_u16();
-        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
-    }
-
-    async fn ask(&self, query: &str) -> Value {
-        let (status, answer) = self.send(json!({ "query": query }).to_string()).await;
-        assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["errors"], Value::Null, "{answer}");
-        answer["data"].clone()
-    }
-
-    async fn error(&self, query: &str) -> String {
-        let (status, answer) = self.send(json!({ "query": query }).to_string()).await;
-        assert_eq!(status, 200, "{answer}");
-        answer["errors"][0]["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}")).to_owned()
-    }
-}
 
 fn points_block(from: u32, to: u32) -> (B256, Vec<u8>) {
     let points = (from..to)
@@ -108,9 +55,9 @@ async fn circle(content: &Blocks) -> Database {
         ],
         vec![],
         vec![(training, events::requested(1))],
-        vec![(training, events::assigned(1, 1, 0)), (training, events::committed(1, 1, 1, 6, first))],
-        vec![(training, events::assigned(1, 2, 4)), (training, events::committed(1, 2, 2, 9, second))],
-        vec![(training, events::committed(1, 2, 3, 12, B256::repeat_byte(0xee)))],
+        vec![(training, events::assigned(1, 1, 0)), (training, events::committed(1, 1, 6, first))],
+        vec![(training, events::assigned(1, 2, 4)), (training, events::committed(1, 2, 9, second))],
+        vec![(training, events::committed(1, 3, 12, B256::repeat_byte(0xee)))],
         vec![(training, events::version(1, 1)), (training, events::closed(1, 3))],
     ];
     events_of[2].extend(events::model_requested(1).map(|event| (registry, event)));

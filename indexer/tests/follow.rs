@@ -11,6 +11,7 @@ use offsetdata_indexer::IndexerError;
 use offsetdata_indexer::follow::{Follower, Step};
 use offsetdata_indexer::preflight::{check_chain, check_database};
 use offsetdata_indexer::rpc::Rpc;
+use offsetdata_indexer::verify;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::chain::{blocks, collections, requests};
 use support::node::Node;
@@ -78,6 +79,51 @@ async fn follows_through_reorgs_like_a_rebuild() {
     let cursor = blocks::head(&mut followed.pool.acquire().await.unwrap()).await.unwrap().unwrap();
     assert_eq!(cursor.number.0, node.head().await);
     assert_eq!((cursor.safe.0, cursor.finalized.0), (cursor.number.0 - 1, cursor.number.0 - 2));
+}
+
+#[tokio::test]
+async fn verification_finds_a_changed_row() {
+    let deployment = deployment(31_337, 0);
+    let node = Node::start(&deployment).await;
+    let database = Database::new().await;
+    let mut follower = follower(&node, &database, &deployment).await;
+    for n in 0..40 {
+        let (contract, event) = events::other(&deployment, n);
+        node.emit(contract, &event).await;
+        node.emit(deployment.collection_registry, &events::registered(n)).await;
+        node.mine(1).await;
+    }
+    node.mine(20).await;
+    catch_up(&mut follower).await;
+    let found = async || {
+        let scratch = Database::new().await;
+        let mut last = 0;
+        let progress = |block| last = block;
+        verify(rpc(&node), &database.pool, &scratch.pool, &deployment, DEPTH, progress).await.unwrap()
+    };
+    let verified = found().await;
+    assert_eq!(verified.differences, []);
+    assert_eq!(verified.block, 58, "the last block that is final");
+    assert!(verified.rows > 80 + 40, "{}", verified.rows);
+
+    let mut conn = database.pool.acquire().await.unwrap();
+    for change in [
+        "update voucher_settlements set paid_0 = paid_0 - 1",
+        "delete from access_events where position = (select max(position) from access_events)",
+        "insert into retirements (position, subject) values (77, x'00')",
+        "update blocks set timestamp = timestamp + 1 where number = 7",
+    ] {
+        sqlx::query(change).execute(&mut *conn).await.unwrap();
+    }
+    let verified = found().await;
+    let tables: Vec<&str> = verified.differences.iter().map(|difference| difference.table).collect();
+    assert_eq!(tables, ["retirements", "access_events", "voucher_settlements", "blocks"]);
+    assert!(!verified.is_equal() && verified.differences[0].first.as_deref().unwrap().starts_with("77 0x00"));
+
+    let empty = Database::new().await;
+    let scratch = Database::new().await;
+    let error = verify(rpc(&node), &empty.pool, &scratch.pool, &deployment, DEPTH, |_| {}).await.unwrap_err();
+    assert!(matches!(error, IndexerError::Setting { setting: "--database-url", .. }), "{error}");
 }
 
 #[tokio::test]

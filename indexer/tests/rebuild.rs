@@ -39,7 +39,7 @@ fn block(number: u64, kinds: &[u8], fresh: &mut u64) -> MadeBlock {
             1 => emitted.push((deployment.training_coordinator, events::requested(n))),
             2 => emitted.push((
                 deployment.training_coordinator,
-                events::committed(n % 3, 1, n as u32, n as u32, B256::with_last_byte(1)),
+                events::committed(n % 3, n as u32, n as u32, B256::with_last_byte(1)),
             )),
             3 => emitted.extend(events::model_requested(n).map(|event| (deployment.model_registry, event))),
             4 => emitted.push((deployment.training_coordinator, events::closed(n, 3 + (n % 4) as u8))),

@@ -5,6 +5,7 @@ pub mod access;
 pub mod billing;
 pub mod blocks;
 pub mod collections;
+pub mod compare;
 pub mod documents;
 pub mod fetch;
 pub mod models;

@@ -31,6 +31,7 @@ pub(crate) use problem::Problem;
         version = "1",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
+    components(schemas(Problem)),
     tags(
         (name = "collections", description = "Published sets of records"),
         (name = "access", description = "Offers and rights"),

@@ -111,7 +111,7 @@ pub fn assigned(request: u64, attempt: u8, resume_point: u32) -> LogData {
     .encode_log_data()
 }
 
-pub fn committed(request: u64, attempt: u8, sequence: u32, point_count: u32, points_digest: B256) -> LogData {
+pub fn committed(request: u64, sequence: u32, point_count: u32, points_digest: B256) -> LogData {
     TrainingCoordinator::CommitmentLanded {
         request: word("request", request),
         sequence,
@@ -557,14 +557,14 @@ pub fn deposited(payer: Address, amount: u64) -> LogData {
     .encode_log_data()
 }
 
-/// A collection whose manifest has this digest.
-pub fn registered_with(n: u64, manifest_digest: B256) -> LogData {
+/// A collection with this root, manifest and number of records.
+pub fn registered_as(n: u64, root: B256, manifest_digest: B256, records: u32) -> LogData {
     CollectionRegistry::CollectionRegistered {
         id: word("collection", n),
         publisher: account(n % 3),
         previous: B256::ZERO,
-        contentRoot: word("root", n),
-        recordCount: 100,
+        contentRoot: root,
+        recordCount: records,
         manifestDigest: manifest_digest,
         policyDigest: B256::ZERO,
         sharesRoot: B256::ZERO,

@@ -5,6 +5,7 @@
 
 pub mod events;
 pub mod node;
+pub mod server;
 
 use alloy::primitives::{Address, B256, Log as PrimitiveLog, LogData};
 use alloy::rpc::types::Log;
@@ -111,6 +112,21 @@ pub async fn apply(conn: &mut Conn, deployment: &Deployment, blocks_of: &[MadeBl
         decode(&contracts, &block.logs).unwrap().insert(conn).await.unwrap();
         set_cursor(conn, deployment, block.number, block.hash).await;
     }
+}
+
+/// Blocks from 0 on, each with these events.
+pub fn chain_of(events_of: Vec<Vec<(Address, LogData)>>) -> Vec<MadeBlock> {
+    (0u64..)
+        .zip(events_of)
+        .map(|(number, emitted)| {
+            let hash = events::word("block", number);
+            let logs = (0u64..)
+                .zip(emitted)
+                .map(|(i, (address, data))| log(address, data, number, hash, i))
+                .collect();
+            MadeBlock { number, hash, logs }
+        })
+        .collect()
 }
 
 /// Takes back everything above a block.

@@ -94,7 +94,7 @@ paged!(OfferParams, AccessParams, AccessEventParams);
 
 /// Offers that stand.
 #[utoipa::path(get, path = "/v1/offers", tag = "access", params(OfferParams),
-    responses((status = 200, body = Many<Offer>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Offer>), Problems))]
 pub(super) async fn list_offers(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -109,7 +109,7 @@ pub(super) async fn list_offers(
 
 /// Who holds or held rights by token. The order is that in which they first appeared.
 #[utoipa::path(get, path = "/v1/access", tag = "access", params(AccessParams),
-    responses((status = 200, body = Many<Access>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Access>), Problems))]
 pub(super) async fn list_access(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -125,7 +125,7 @@ pub(super) async fn list_access(
 
 /// What happened to rights.
 #[utoipa::path(get, path = "/v1/access-events", tag = "access", params(AccessEventParams),
-    responses((status = 200, body = Many<AccessEvent>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<AccessEvent>), Problems))]
 pub(super) async fn list_access_events(
     State(api): State<Api>,
     headers: HeaderMap,

@@ -77,7 +77,7 @@ paged!(DepositParams, PageParams);
 /// What an account paid or was paid for collections, summed by the other side and collection.
 #[utoipa::path(get, path = "/v1/accounts/{account}/statement", tag = "accounts",
     params(("account" = inline(Account), Path, description = "The account"), StatementParams),
-    responses((status = 200, body = One<Vec<StatementLine>>), Problems))]
+    responses((status = 200, description = "What was asked for", body = One<Vec<StatementLine>>), Problems))]
 pub(super) async fn get_statement(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -96,7 +96,7 @@ pub(super) async fn get_statement(
 /// Keys that may sign vouchers for an account, as they stand.
 #[utoipa::path(get, path = "/v1/accounts/{account}/spenders", tag = "accounts",
     params(("account" = inline(Account), Path, description = "The account"), PageParams),
-    responses((status = 200, body = Many<Spender>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Spender>), Problems))]
 pub(super) async fn list_spenders(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -112,7 +112,7 @@ pub(super) async fn list_spenders(
 /// What happened to deposits.
 #[utoipa::path(get, path = "/v1/accounts/{account}/deposits", tag = "accounts",
     params(("account" = inline(Account), Path, description = "The account"), DepositParams),
-    responses((status = 200, body = Many<DepositEvent>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<DepositEvent>), Problems))]
 pub(super) async fn list_deposits(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -132,7 +132,7 @@ pub(super) async fn list_deposits(
 /// What AccessToken and UsageBilling came to owe an account.
 #[utoipa::path(get, path = "/v1/accounts/{account}/credits", tag = "accounts",
     params(("account" = inline(Account), Path, description = "The account"), PageParams),
-    responses((status = 200, body = Many<Credit>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Credit>), Problems))]
 pub(super) async fn list_credits(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -148,7 +148,7 @@ pub(super) async fn list_credits(
 /// What an account pulled from any of the contracts.
 #[utoipa::path(get, path = "/v1/accounts/{account}/withdrawals", tag = "accounts",
     params(("account" = inline(Account), Path, description = "The account"), PageParams),
-    responses((status = 200, body = Many<Withdrawal>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Withdrawal>), Problems))]
 pub(super) async fn list_withdrawals(
     State(api): State<Api>,
     headers: HeaderMap,

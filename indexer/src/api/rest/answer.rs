@@ -116,7 +116,7 @@ fn tagged<T: Serialize>(answer: &T, known: Option<&HeaderValue>) -> Result<Respo
 }
 
 /// The block up to which everything is in.
-#[utoipa::path(get, path = "/v1/block", tag = "chain", responses((status = 200, body = One<Block>), Problems))]
+#[utoipa::path(get, path = "/v1/block", tag = "chain", responses((status = 200, description = "What was asked for", body = One<Block>), Problems))]
 pub(super) async fn get_block(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     let reading = Reading::begin(&api, &headers).await?;
     let block = reading.block;

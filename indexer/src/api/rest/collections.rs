@@ -61,7 +61,7 @@ paged!(CollectionParams, FlagParams);
 
 /// Lists and searches collections.
 #[utoipa::path(get, path = "/v1/collections", tag = "collections", params(CollectionParams),
-    responses((status = 200, body = Many<Collection>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Collection>), Problems))]
 pub(super) async fn list_collections(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -92,7 +92,7 @@ pub(super) async fn list_collections(
 /// One collection.
 #[utoipa::path(get, path = "/v1/collections/{id}", tag = "collections",
     params(("id" = inline(Bytes32), Path, description = "Id of the collection")),
-    responses((status = 200, body = One<Collection>), Problems))]
+    responses((status = 200, description = "What was asked for", body = One<Collection>), Problems))]
 pub(super) async fn get_collection(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -136,7 +136,7 @@ pub(super) struct UsageParams {
 /// What was settled for a collection, summed: over all, by payer, by day, or by both.
 #[utoipa::path(get, path = "/v1/collections/{id}/usage", tag = "collections",
     params(("id" = inline(Bytes32), Path, description = "Id of the collection"), UsageParams),
-    responses((status = 200, body = One<Vec<Usage>>), Problems))]
+    responses((status = 200, description = "What was asked for", body = One<Vec<Usage>>), Problems))]
 pub(super) async fn get_usage(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -184,7 +184,7 @@ pub(super) struct FlagParams {
 /// Flags of a collection. Readers choose whose they honour.
 #[utoipa::path(get, path = "/v1/collections/{id}/flags", tag = "collections",
     params(("id" = inline(Bytes32), Path, description = "Id of the collection"), FlagParams),
-    responses((status = 200, body = Many<Flag>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Flag>), Problems))]
 pub(super) async fn list_flags(
     State(api): State<Api>,
     headers: HeaderMap,

@@ -44,7 +44,7 @@ paged!(MoneyParams);
 
 /// Settled vouchers.
 #[utoipa::path(get, path = "/v1/vouchers", tag = "money", params(MoneyParams),
-    responses((status = 200, body = Many<Voucher>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Voucher>), Problems))]
 pub(super) async fn list_vouchers(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -64,7 +64,7 @@ pub(super) async fn list_vouchers(
 
 /// Payments for collections: vouchers, purchases, refunds, and records that training paid for.
 #[utoipa::path(get, path = "/v1/payments", tag = "money", params(MoneyParams),
-    responses((status = 200, body = Many<Payment>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Payment>), Problems))]
 pub(super) async fn list_payments(
     State(api): State<Api>,
     headers: HeaderMap,

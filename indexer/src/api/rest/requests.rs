@@ -48,8 +48,6 @@ pub(super) struct Request {
     sequence: u32,
     /// Metric points that they stand for.
     point_count: u32,
-    /// Head of the chain of commitments.
-    head: Option<Bytes32>,
     requested_in: BlockRef,
 }
 
@@ -74,7 +72,6 @@ impl From<RequestRow> for Request {
             worker: row.worker.map(Account),
             sequence: row.sequence,
             point_count: row.point_count,
-            head: row.head.map(Bytes32),
             requested_in: BlockRef::new(row.block_number, row.block_hash, row.block_timestamp),
         }
     }
@@ -108,7 +105,7 @@ paged!(RequestParams);
 
 /// Lists training requests.
 #[utoipa::path(get, path = "/v1/requests", tag = "requests", params(RequestParams),
-    responses((status = 200, body = Many<Request>), Problems))]
+    responses((status = 200, description = "What was asked for", body = Many<Request>), Problems))]
 pub(super) async fn list_requests(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -130,7 +127,7 @@ pub(super) async fn list_requests(
 /// One training request.
 #[utoipa::path(get, path = "/v1/requests/{id}", tag = "requests",
     params(("id" = inline(Bytes32), Path, description = "Id of the request")),
-    responses((status = 200, body = One<Request>), Problems))]
+    responses((status = 200, description = "What was asked for", body = One<Request>), Problems))]
 pub(super) async fn get_request(
     State(api): State<Api>,
     headers: HeaderMap,
