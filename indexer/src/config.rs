@@ -25,9 +25,12 @@ pub struct Config {
     /// Deployment file: addresses and start block, as in protocol/deployments.
     #[arg(long, env = "OFFSETDATA_DEPLOYMENT")]
     pub deployment: PathBuf,
-    /// Folder of the block store, where the points of commitments are read.
+    /// Folder of the block store, where points, manifests and metadata are read.
     #[arg(long, env = "OFFSETDATA_BLOCKS", default_value = "blocks")]
     pub blocks: PathBuf,
+    /// Trustless gateways that are asked for blocks that the folder lacks.
+    #[arg(long = "gateway", env = "OFFSETDATA_GATEWAYS", value_delimiter = ',', hide_env_values = true)]
+    pub gateways: Vec<String>,
     /// Where the API listens.
     #[arg(long, env = "OFFSETDATA_INDEXER_LISTEN", default_value = "127.0.0.1:8550")]
     pub listen: SocketAddr,

@@ -38,8 +38,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     offsetdata_store::migrate(&pool).await?;
     preflight::check_chain(&rpc, &deployment).await?;
     preflight::check_database(&pool, &rpc, &deployment, now()).await?;
-    let content = Blocks::directory(&config.blocks)
+    let mut content = Blocks::directory(&config.blocks)
         .map_err(|error| IndexerError::Setting { setting: "--blocks", reason: error.to_string() })?;
+    for gateway in &config.gateways {
+        content = content
+            .with_gateway(gateway)
+            .map_err(|error| IndexerError::Setting { setting: "--gateway", reason: error.to_string() })?;
+    }
 
     let watch = Watch { status: Arc::new(Status::new(config.max_lag)), metrics: Arc::default() };
     let Watch { status, metrics } = watch.clone();

@@ -63,6 +63,7 @@ async fn what_can_not_be_is_refused_with_its_name() {
         ("/v1/collections/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "expected 0x and 64 hexadecimal digits"),
         ("/v1/collections/%ff", ""),
         (&format!("/v1/collections/{id}/usage?from=-1"), "from"),
+        (&format!("/v1/collections/{id}/usage?to=1099511627776"), "to: expected at most 1099511627775"),
         (&format!("/v1/collections/{id}/usage?first=1001"), "first: expected 1 to 1000, got 1001"),
         ("/v1/accounts/me/statement", "expected 0x and 40 hexadecimal digits"),
         ("/v1/vouchers?payer=null", "expected 0x and 40 hexadecimal digits"),

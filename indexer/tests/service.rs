@@ -18,6 +18,7 @@ fn config(folder: &std::path::Path, rpc_url: &str, listen: std::net::SocketAddr)
         database_url: format!("sqlite:{}", folder.join("chain.db").display()),
         deployment: folder.join("deployment.json"),
         blocks: folder.join("blocks"),
+        gateways: Vec::new(),
         listen,
         reorg_depth: 32,
         poll_ms: 50,

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::{Context, Error, Result};
+use async_graphql::{Context, Result};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_store::chain::{blocks, collections};
 use offsetdata_store::{StoreError, Tx};
@@ -62,5 +62,5 @@ where
     Rows: Loader<K, Error = Arc<StoreError>>,
 {
     let loader = ctx.data::<DataLoader<Rows>>()?;
-    loader.load_one(key).await.map_err(|error| Error::from(internal(&*error)))
+    loader.load_one(key).await.map_err(|error| internal(&*error))
 }

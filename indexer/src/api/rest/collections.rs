@@ -20,6 +20,8 @@ use crate::api::search::search_words;
 
 /// Most sums of usage in an answer.
 const MAX_USAGE: u32 = 1000;
+/// Greatest time in seconds.
+const MAX_TIME: u64 = (1 << 40) - 1;
 /// Longest licence that is searched for, in characters.
 const MAX_LICENCE: usize = 1024;
 
@@ -123,10 +125,10 @@ pub(super) struct UsageParams {
     #[param(inline)]
     payee: Option<Account>,
     /// Unix seconds: not before the day (UTC) of this time.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1099511627775u64)]
     from: Option<u64>,
     /// Unix seconds: not after the day (UTC) of this time.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1099511627775u64)]
     to: Option<u64>,
     /// At most so many sums, 1000 by default.
     #[param(minimum = 1, maximum = 1000)]
@@ -150,8 +152,8 @@ pub(super) async fn get_usage(
     let filter = UsageFilter {
         payer: params.payer.map(|account| account.0),
         payee: params.payee.map(|account| account.0),
-        from_day: params.from.map(|time| time / 86_400),
-        to_day: params.to.map(|time| time / 86_400),
+        from_day: day("from", params.from)?,
+        to_day: day("to", params.to)?,
     };
     let by = UsageBy { payer: params.by_payer, day: params.by_day };
     let mut reading = Reading::begin(&api, &headers).await?;
@@ -160,6 +162,16 @@ pub(super) async fn get_usage(
     }
     let rows = usage::list_usage(&mut reading.tx, id.0.into(), filter, by, limit).await?;
     reading.one(rows.into_iter().map(Usage::from).collect::<Vec<_>>())
+}
+
+/// The day of a time, which is a `uint40` as in the contracts.
+fn day(name: &str, time: Option<u64>) -> Result<Option<u64>, Problem> {
+    match time {
+        Some(time) if time > MAX_TIME => {
+            Err(Problem::malformed(format!("{name}: expected at most {MAX_TIME}, got {time}")))
+        }
+        time => Ok(time.map(|time| time / 86_400)),
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
