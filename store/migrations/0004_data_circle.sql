@@ -236,54 +236,77 @@ where t.trusted = 1
 -- What a key may still spend counts from its present authorization.
 create view spender_states as
 select s.*,
-       coalesce((select sum(v.paid_0) from voucher_settlements v
-                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as paid_0,
-       coalesce((select sum(v.paid_1) from voucher_settlements v
-                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as paid_1,
-       coalesce((select sum(v.paid_2) from voucher_settlements v
-                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as paid_2,
-       coalesce((select sum(v.paid_3) from voucher_settlements v
-                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as paid_3
+       cast(coalesce((select sum(v.paid_0) from voucher_settlements v
+                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as bigint) as paid_0,
+       cast(coalesce((select sum(v.paid_1) from voucher_settlements v
+                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as bigint) as paid_1,
+       cast(coalesce((select sum(v.paid_2) from voucher_settlements v
+                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as bigint) as paid_2,
+       cast(coalesce((select sum(v.paid_3) from voucher_settlements v
+                 where v.payer = s.payer and v.signer = s.spender and v.position > s.position), 0) as bigint) as paid_3
 from spender_events s
 where not exists (select 1 from spender_events n
                   where n.payer = s.payer and n.spender = s.spender and n.position > s.position);
 
--- Who paid whom for which collection. A refund gives the payer back what it had paid to this payee.
-create view payments as
+-- Who paid whom for which collection, a view for each reason: each has an index in the order of a list, which their union
+-- would not. A refund gives the payer back what it had paid to this payee.
+create view voucher_payments as
 select v.position as position, 0 as kind, v.payer as payer, v.payee as payee, v.collection as collection,
        null as request, v.paid as amount
-from voucher_settlements v
-union all
-select e.position, 1, e.holder, e.payee, e.collection, null, e.amount
-from access_events e where e.kind = 1 and e.moved = 1
-union all
-select e.position, 2, e.holder,
-       coalesce((select b.payee from access_events b
-                 where b.collection = e.collection and b.access_right = e.access_right and b.holder = e.holder
-                   and b.kind = 1 and b.position < e.position order by b.position desc limit 1), e.payee),
-       e.collection, null, e.amount
-from access_events e where e.kind in (4, 5) and e.moved = 1
-union all
-select p.position, 3, r.user_account, p.payee, i.collection, p.request, p.amount
+from voucher_settlements v;
+
+create view purchase_payments as
+select e.position as position, 1 as kind, e.holder as payer, e.payee as payee, e.collection as collection,
+       null as request, e.amount as amount
+from access_events e where e.kind = 1 and e.moved = 1;
+
+create view refund_payments as
+select e.position as position, 2 as kind, e.holder as payer, b.payee as payee, e.collection as collection,
+       null as request, e.amount as amount
+from access_events e
+join access_events b on b.collection = e.collection and b.access_right = e.access_right and b.holder = e.holder
+where e.kind in (4, 5) and e.moved = 1 and b.kind = 1 and b.position < e.position
+  and not exists (select 1 from access_events n
+                  where n.collection = e.collection and n.access_right = e.access_right and n.holder = e.holder
+                    and n.kind = 1 and n.position > b.position and n.position < e.position);
+
+create view training_payments as
+select p.position as position, 3 as kind, r.user_account as payer, p.payee as payee, i.collection as collection,
+       p.request as request, p.amount as amount
 from data_payments p
 join requests r on r.id = p.request
 join request_inputs i on i.request = p.request and i.input = p.input;
 
 -- What AccessToken and UsageBilling came to owe.
-create view credits as
+create view purchase_credits as
 select e.position as position, 0 as contract, 0 as kind, e.payee as account, e.collection as collection,
        e.amount as amount
-from access_events e where e.kind = 1 and e.refund_until = 0 and e.moved = 1
-union all
-select e.position, 0, 1, e.payee, e.collection, e.amount from access_events e where e.kind = 3
-union all
-select e.position, 0, 2, e.holder, e.collection, e.amount
-from access_events e where e.kind in (4, 5) and e.moved = 1
-union all
-select c.position, 0, 3, c.buyer, null, c.amount from change_credits c
-union all
-select d.position, 1, 4, d.payer, null, d.amount from deposit_events d where d.kind = 2
-union all
-select r.position, 1, 5, r.payee, r.collection, r.amount from revenue_collections r where r.shared = 0
-union all
-select s.position, 1, 6, s.account, s.collection, s.amount from share_claims s;
+from access_events e where e.kind = 1 and e.refund_until = 0 and e.moved = 1;
+
+create view release_credits as
+select e.position as position, 0 as contract, 1 as kind, e.payee as account, e.collection as collection,
+       e.amount as amount
+from access_events e where e.kind = 3;
+
+create view refund_credits as
+select e.position as position, 0 as contract, 2 as kind, e.holder as account, e.collection as collection,
+       e.amount as amount
+from access_events e where e.kind in (4, 5) and e.moved = 1;
+
+create view buyer_credits as
+select c.position as position, 0 as contract, 3 as kind, c.buyer as account, null as collection, c.amount as amount
+from change_credits c;
+
+create view deposit_credits as
+select d.position as position, 1 as contract, 4 as kind, d.payer as account, null as collection, d.amount as amount
+from deposit_events d where d.kind = 2;
+
+create view revenue_credits as
+select r.position as position, 1 as contract, 5 as kind, r.payee as account, r.collection as collection,
+       r.amount as amount
+from revenue_collections r where r.shared = 0;
+
+create view share_credits as
+select s.position as position, 1 as contract, 6 as kind, s.account as account, s.collection as collection,
+       s.amount as amount
+from share_claims s;

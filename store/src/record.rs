@@ -77,7 +77,20 @@ fn insert_sql<R: Record>(rows: usize) -> String {
 /// # Errors
 /// A database that can't be read, a row that does not hold its types.
 pub async fn select<R: Record>(conn: &mut Conn, rest: &str, values: &[Value]) -> Result<Vec<R>, StoreError> {
-    let sql = format!("select {} from {} where {rest}", R::COLUMNS.join(", "), R::TABLE);
+    select_from(conn, R::TABLE, rest, values).await
+}
+
+/// The same from another table or view with these columns.
+///
+/// # Errors
+/// As [`select`].
+pub(crate) async fn select_from<R: Record>(
+    conn: &mut Conn,
+    table: &str,
+    rest: &str,
+    values: &[Value],
+) -> Result<Vec<R>, StoreError> {
+    let sql = format!("select {} from {table} where {rest}", R::COLUMNS.join(", "));
     let mut statement = sqlx::query(AssertSqlSafe(sql));
     for value in values {
         statement = statement.put_value(value.clone());

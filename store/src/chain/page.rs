@@ -1,7 +1,7 @@
 //! Pages of lists: rows after a position, in the order of the chain or against it. It counts no totals.
 
 use crate::codec::{Column, Value};
-use crate::record::{Record, select};
+use crate::record::{Record, select_from};
 use crate::{Conn, StoreError};
 
 use super::Position;
@@ -98,6 +98,35 @@ pub async fn list_where<R: Record>(
     filter: Filter,
     page: Page,
 ) -> Result<Vec<R>, StoreError> {
+    list_from(conn, R::TABLE, filter, page).await
+}
+
+/// Rows of several tables or views with the columns of `R` as one list: the first rows of each, merged.
+///
+/// # Errors
+/// As [`list`].
+pub(super) async fn list_merged<R: Record>(
+    conn: &mut Conn,
+    tables: &[&str],
+    filter: &Filter,
+    page: Page,
+    position: impl Fn(&R) -> Position,
+) -> Result<Vec<R>, StoreError> {
+    let mut rows = Vec::new();
+    for table in tables {
+        rows.extend(list_from::<R>(conn, table, filter.clone(), page).await?);
+    }
+    rows.sort_by_key(|row| if page.newest_first { -position(row).number() } else { position(row).number() });
+    rows.truncate(page.limit as usize);
+    Ok(rows)
+}
+
+async fn list_from<R: Record>(
+    conn: &mut Conn,
+    table: &str,
+    filter: Filter,
+    page: Page,
+) -> Result<Vec<R>, StoreError> {
     let Filter { mut conditions, mut values } = filter;
     if let Some(after) = page.after {
         values.push(Value::Int(after.number()));
@@ -109,5 +138,5 @@ pub async fn list_where<R: Record>(
     values.push(Value::Int(page.limit.into()));
     let direction = if page.newest_first { " desc" } else { "" };
     let rest = format!("{} order by position{direction} limit ${}", conditions.join(" and "), values.len());
-    select(conn, &rest, &values).await
+    select_from(conn, table, &rest, &values).await
 }

@@ -9,7 +9,7 @@ use crate::record::record;
 use crate::{Conn, StoreError};
 
 use super::Position;
-use super::page::{Filter, Page, list_where};
+use super::page::{Filter, Page, list_merged, list_where};
 
 coded! {
     /// One of the contracts that owe money.
@@ -66,8 +66,8 @@ coded! {
 }
 
 record! {
-    /// Money for a collection.
-    Payment in "payments" {
+    /// Money for a collection, of any of [`PAYMENTS`].
+    Payment in "voucher_payments" {
         /// Of the event.
         position: Position,
         /// Why.
@@ -106,8 +106,8 @@ coded! {
 }
 
 record! {
-    /// What a contract came to owe an account.
-    Credit in "credits" {
+    /// What a contract came to owe an account, of any of [`CREDITS`].
+    Credit in "purchase_credits" {
         /// Of the event.
         position: Position,
         /// Which contract: AccessToken or UsageBilling.
@@ -122,6 +122,20 @@ record! {
         amount: U256,
     }
 }
+
+/// Views of payments.
+pub(super) const PAYMENTS: &[&str] =
+    &["voucher_payments", "purchase_payments", "refund_payments", "training_payments"];
+/// Views of credits.
+const CREDITS: &[&str] = &[
+    "purchase_credits",
+    "release_credits",
+    "refund_credits",
+    "buyer_credits",
+    "deposit_credits",
+    "revenue_credits",
+    "share_credits",
+];
 
 /// Which payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,12 +166,13 @@ pub async fn list_payments(
     filter: PaymentFilter,
     page: Page,
 ) -> Result<Vec<Payment>, StoreError> {
-    list_where(conn, filter.conditions(), page).await
+    list_merged(conn, PAYMENTS, &filter.conditions(), page, |row: &Payment| row.position).await
 }
 
 /// What AccessToken and UsageBilling came to owe an account.
 pub async fn list_credits(conn: &mut Conn, account: Address, page: Page) -> Result<Vec<Credit>, StoreError> {
-    list_where(conn, Filter::all().equal("account", &account), page).await
+    let filter = Filter::all().equal("account", &account);
+    list_merged(conn, CREDITS, &filter, page, |row: &Credit| row.position).await
 }
 
 /// What an account pulled.

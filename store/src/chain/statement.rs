@@ -11,8 +11,8 @@ use crate::codec::{Column, Count, Put};
 use crate::{Conn, StoreError};
 
 use super::billing::whole;
-use super::page::{Filter, Page, list_where};
-use super::payments::{Payment, PaymentKind};
+use super::page::{Filter, Page, list_merged};
+use super::payments::{PAYMENTS, Payment, PaymentKind};
 
 /// Payments that are read at once.
 const READ: u32 = 1000;
@@ -89,8 +89,8 @@ pub async fn list_statement(
     }
     let mut page = Page::first(READ);
     loop {
-        let filter = Filter::all().equal(own, &account).holds("kind <> 0", []);
-        let rows: Vec<Payment> = list_where(conn, filter, page).await?;
+        let filter = Filter::all().equal(own, &account);
+        let rows = list_merged(conn, &PAYMENTS[1..], &filter, page, |row: &Payment| row.position).await?;
         for row in &rows {
             let key = match side {
                 Side::Payer => (row.payee, row.collection),
