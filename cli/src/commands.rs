@@ -1,10 +1,13 @@
 //! The commands, one file each. A command reads its words, calls a room below, and prints.
 
+mod access;
 mod account;
 mod audit;
 mod base;
+mod billing;
 mod collection;
 mod dev;
+mod fetch;
 mod model;
 mod project;
 mod publish;
@@ -26,6 +29,14 @@ pub(crate) enum Command {
     /// Prove what can be proven with nothing of ours running
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Who may read or train, and how one gets to
+    #[command(subcommand)]
+    Access(access::Access),
+    /// Read records, each verified
+    Fetch(fetch::Fetch),
+    /// What was read and paid
+    #[command(subcommand)]
+    Billing(billing::Billing),
     /// Offer a base for training
     #[command(subcommand)]
     Base(base::Base),
@@ -43,6 +54,8 @@ pub(crate) enum Command {
     Account(account::Account),
     /// Run the indexer: chain to database to GraphQL
     Indexer(Box<services::IndexerService>),
+    /// Run the gateway: who may have which chunk key, and what it costs
+    Gateway(Box<services::GatewayService>),
     /// Run the relayer: database to worker to chain
     Relayer(Box<services::RelayerService>),
     /// Run a worker: claims jobs, trains, signs
@@ -51,7 +64,10 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn is_service(&self) -> bool {
-        matches!(self, Self::Dev(_) | Self::Indexer(_) | Self::Relayer(_) | Self::Worker(_))
+        matches!(
+            self,
+            Self::Dev(_) | Self::Indexer(_) | Self::Gateway(_) | Self::Relayer(_) | Self::Worker(_)
+        )
     }
 
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
@@ -60,12 +76,16 @@ impl Command {
             Self::Publish(command) => command.run(settings).await,
             Self::Collection(command) => command.run(settings).await,
             Self::Audit(command) => command.run(settings).await,
+            Self::Access(command) => command.run(settings).await,
+            Self::Fetch(command) => command.run(settings).await,
+            Self::Billing(command) => command.run(settings).await,
             Self::Base(command) => command.run(settings).await,
             Self::Project(command) => command.run(settings).await,
             Self::Model(command) => command.run(settings).await,
             Self::Train(command) => command.run(settings).await,
             Self::Account(command) => command.run(settings).await,
             Self::Indexer(command) => command.run(settings).await,
+            Self::Gateway(command) => command.run(settings).await,
             Self::Relayer(command) => command.run(settings).await,
             Self::Worker(command) => command.run(settings).await,
         }

@@ -66,6 +66,9 @@ pub enum SdkError {
         /// What happened.
         reason: String,
     },
+    /// A gateway refused, with its reason.
+    #[error("the gateway refused ({}): {}", .0.code, .0.detail.as_deref().unwrap_or(&.0.title))]
+    GatewayRefused(Box<offsetdata_protocol::gateway_api::Refusal>),
     /// A recovery file that cannot be read or written.
     #[error("recovery file {path}: {reason}")]
     Recovery {
@@ -90,6 +93,7 @@ impl SdkError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Rpc(_) | Self::Indexer { .. } | Self::Gateway { .. } => true,
+            Self::GatewayRefused(refusal) => refusal.retry_after_seconds.is_some(),
             Self::Content(error) => error.is_retryable(),
             _ => false,
         }

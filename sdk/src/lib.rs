@@ -5,12 +5,15 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod access;
 mod account;
 pub mod audit;
+pub mod billing;
 mod chain;
 pub mod collections;
 pub mod croissant;
 mod error;
+pub mod gateway;
 mod indexer;
 pub mod models;
 pub mod publishing;
@@ -23,6 +26,7 @@ pub mod training;
 pub use account::Account;
 pub use chain::Chain;
 pub use error::SdkError;
+pub use gateway::Gateway;
 pub use indexer::Indexer;
 pub use reading::Reader;
 pub use recovery::Recovery;

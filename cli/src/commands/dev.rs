@@ -1,5 +1,4 @@
-//! `offsetdata dev`: the whole network on this machine: a chain, the contracts, a block gateway, indexer, relayer and
-//! worker, each a process of its own, started again when it dies and stopped together.
+//! `offsetdata dev`: the whole network on this machine: a chain, the contracts, indexer, gateway, relayer and worker, each a process of its own, started again when it dies and stopped together.
 
 mod parts;
 
@@ -22,7 +21,7 @@ use parts::{Part, Parts};
 /// What each development account is given on the first start: 1,000,000 tokens of 6 decimals.
 const PURSE: u64 = 1_000_000_000_000;
 /// Who is who among the development accounts.
-const ROLES: [(&str, u32); 7] = [
+const ROLES: [(&str, u32); 9] = [
     ("deployer", 0),
     ("publisher", 1),
     ("user", 2),
@@ -30,6 +29,8 @@ const ROLES: [(&str, u32); 7] = [
     ("worker", 4),
     ("relayer", 5),
     ("stranger", 6),
+    ("gateway", 7),
+    ("reader", 8),
 ];
 
 #[derive(Debug, clap::Args)]
@@ -52,9 +53,12 @@ pub(crate) struct Dev {
     /// Port of the relayer
     #[arg(long, default_value_t = 8460)]
     relayer_port: u16,
-    /// Port of the block gateway
-    #[arg(long, default_value_t = 8480)]
+    /// Port of the gateway, which gives and sells chunk keys
+    #[arg(long, default_value_t = 8470)]
     gateway_port: u16,
+    /// Port of the public blocks, by CID
+    #[arg(long, default_value_t = 8480)]
+    blocks_port: u16,
     /// Seconds between blocks
     #[arg(long, default_value_t = 1)]
     block_time: u64,
@@ -98,11 +102,11 @@ impl Dev {
         let addresses = serde_json::to_string_pretty(chain.deployment())?;
         std::fs::write(self.dir.join("deployment.json"), addresses).context("writing deployment.json")?;
         let blocks = Blocks::directory(self.dir.join("blocks"))?;
-        let listener = TcpListener::bind(("127.0.0.1", self.gateway_port))
+        let listener = TcpListener::bind(("127.0.0.1", self.blocks_port))
             .await
-            .with_context(|| format!("port {} for the block gateway", self.gateway_port))?;
+            .with_context(|| format!("port {} for the blocks", self.blocks_port))?;
         tokio::spawn(async move { axum::serve(listener, gateway::router(blocks)).await });
-        for part in [self.indexer(&rpc)?, self.relayer(&rpc)?, self.worker(&rpc)?] {
+        for part in [self.indexer(&rpc)?, self.gateway(&rpc)?, self.relayer(&rpc)?, self.worker(&rpc)?] {
             eprintln!("{:<11} starting", part.name());
             parts.start(part).await?;
         }
@@ -168,6 +172,15 @@ impl Dev {
         Ok(Part::new("indexer", command))
     }
 
+    fn gateway(&self, rpc: &str) -> anyhow::Result<Part> {
+        let mut command = self.service("gateway", rpc)?;
+        command.env("OFFSETDATA_GATEWAY_LISTEN", format!("127.0.0.1:{}", self.gateway_port));
+        command.env("OFFSETDATA_GATEWAY_URL", self.gateway_url());
+        command.env("OFFSETDATA_GATEWAY_SIGNER_KEY", Account::dev(7)?.signer().to_bytes().to_string());
+        command.env("OFFSETDATA_GATEWAY_SEALING_KEY_FILE", self.dir.join("sealing.key"));
+        Ok(Part::new("gateway", command))
+    }
+
     fn relayer(&self, rpc: &str) -> anyhow::Result<Part> {
         let mut command = self.service("relayer", rpc)?;
         command.env("OFFSETDATA_RELAYER_LISTEN", format!("127.0.0.1:{}", self.relayer_port));
@@ -186,13 +199,19 @@ impl Dev {
         Ok(Part::new("worker", command))
     }
 
+    fn gateway_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.gateway_port)
+    }
+
     fn relayer_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.relayer_port)
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
-        for (name, port) in [("indexer", self.indexer_port), ("relayer", self.relayer_port)] {
+        for (name, port) in
+            [("indexer", self.indexer_port), ("gateway", self.gateway_port), ("relayer", self.relayer_port)]
+        {
             let url = format!("http://127.0.0.1:{port}/health");
             let mut answered = false;
             for _ in 0..150 {
@@ -218,8 +237,9 @@ impl Dev {
         let urls = json!({
             "rpc": rpc,
             "indexer": format!("http://127.0.0.1:{}/graphql", self.indexer_port),
+            "gateway": self.gateway_url(),
             "relayer": self.relayer_url(),
-            "blocks": format!("http://127.0.0.1:{}/ipfs/", self.gateway_port),
+            "blocks": format!("http://127.0.0.1:{}/ipfs/", self.blocks_port),
         });
         let ready = json!({
             "ready": true,

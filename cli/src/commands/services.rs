@@ -1,4 +1,4 @@
-//! `offsetdata indexer`, `relayer`, `worker`: each a service that runs until it is told to stop.
+//! `offsetdata indexer`, `gateway`, `relayer`, `worker`: each a service that runs until it is told to stop.
 
 use anyhow::Context as _;
 use offsetdata_worker::WorkerConfig;
@@ -29,6 +29,22 @@ pub(crate) struct RelayerService {
 pub(crate) struct WorkerService {
     #[command(flatten)]
     config: WorkerConfig,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: offsetdata gateway --database-url sqlite:offsetdata.db --deployment 31337.json \\
+  --blocks blocks --signer-key-file signer.key --sealing-key-file sealing.key"
+)]
+pub(crate) struct GatewayService {
+    #[command(flatten)]
+    config: offsetdata_gateway::Config,
+}
+
+impl GatewayService {
+    pub(crate) async fn run(self, _settings: Settings) -> anyhow::Result<()> {
+        offsetdata_gateway::run(self.config, stopped()).await.context("the gateway stopped")
+    }
 }
 
 impl IndexerService {

@@ -1,0 +1,164 @@
+//! `offsetdata fetch`: reads records of a collection, each verified, paid by the record where it has to be.
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use futures::StreamExt;
+use offsetdata_content::Keys as ContentKeys;
+use offsetdata_protocol::ids::CollectionId;
+use offsetdata_protocol::record::{Record, ValueRef};
+use offsetdata_sdk::gateway::{Keys, Purse, Spent};
+use offsetdata_sdk::{Gateway, Reader, SdkError};
+use serde_json::{Value, json};
+
+use crate::context::Settings;
+use crate::output;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  offsetdata fetch 0x… --out digits.jsonl
+  offsetdata fetch 0x… --gateway http://127.0.0.1:8470 --purse reader.json --range 0..100 --as dev:6
+
+Every record is held against the root on chain before it is given. What was paid for once is not paid again; what was read
+stands in FILE even when the money ends on the way. Bytes are written as DAG-JSON does: {\"/\":{\"bytes\":\"…base64…\"}}.")]
+pub(crate) struct Fetch {
+    /// The collection
+    collection: CollectionId,
+    /// Records to read: FIRST..END, END not included; without it all
+    #[arg(long, value_parser = range)]
+    range: Option<Range<u32>>,
+    /// Gateway that gives the keys of a private collection
+    #[arg(long, env = "OFFSETDATA_GATEWAY_URL")]
+    gateway: Option<String>,
+    /// Spender key that pays (`offsetdata access take`); without it the account of --as signs
+    #[arg(long, value_name = "FILE")]
+    purse: Option<PathBuf>,
+    /// Where to write them, as JSON Lines; without it they are only verified
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Fetch {
+    pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
+        let (chain, blocks) = (settings.chain().await?, settings.blocks()?);
+        let reader = Reader::open(&chain, blocks, self.collection, ContentKeys::default()).await?;
+        let count = reader.content().len();
+        let range = self.range.clone().unwrap_or(0..count);
+        if range.end > count || range.is_empty() {
+            bail!("the collection has the records 0..{count}, not {}..{}", range.start, range.end);
+        }
+        let keys = match &self.gateway {
+            None => None,
+            Some(url) => {
+                let session = Gateway::connect(url, &chain).await?.sign_in(&settings.account()?).await?;
+                let purse = self.purse.as_deref().map(Purse::open).transpose()?;
+                Some(Keys::prepare(&chain, &session, self.collection, reader.content(), purse).await?)
+            }
+        };
+        let mut out = self.out.as_deref().map(create).transpose()?;
+        let bar = output::bar(u64::from(range.end - range.start), "reading");
+        let source = keys.clone();
+        let records = reader.records_with(range, move |ordinal| {
+            let keys = source.clone();
+            async move {
+                match keys {
+                    Some(keys) => keys.secret(ordinal).await,
+                    None => Err(SdkError::Terms(format!(
+                        "chunk {ordinal} is private: name the gateway that sells it with --gateway"
+                    ))),
+                }
+            }
+        });
+        let mut records = std::pin::pin!(records);
+        let (mut read, mut stopped) = (0u64, None);
+        while let Some(record) = records.next().await {
+            match record {
+                Ok((index, record)) => {
+                    if let Some(out) = &mut out {
+                        serde_json::to_writer(&mut *out, &as_json(index, &record))?;
+                        out.write_all(b"\n").context("writing a record")?;
+                    }
+                    read += 1;
+                    bar.inc(1);
+                }
+                Err(error) => {
+                    stopped = Some(error);
+                    break;
+                }
+            }
+        }
+        bar.finish_and_clear();
+        if let Some(out) = &mut out {
+            out.flush().context("writing the records")?;
+        }
+        let spent = match &keys {
+            Some(keys) => keys.spent().await,
+            None => Spent::default(),
+        };
+        self.report(&settings, read, spent, stopped.as_ref());
+        match stopped {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn report(&self, settings: &Settings, read: u64, spent: Spent, stopped: Option<&SdkError>) {
+        let code = match stopped {
+            Some(SdkError::GatewayRefused(refusal)) => Some(refusal.code.clone()),
+            _ => None,
+        };
+        let value = json!({
+            "collection": self.collection,
+            "records": read,
+            "verified": read,
+            "charged": spent.amount.to_string(),
+            "recordsCharged": spent.records,
+            "stopped": stopped.map(ToString::to_string),
+            "refused": code,
+            "out": self.out,
+        });
+        output::print(settings.json, &value, || {
+            format!("{read} records read and verified, {} charged for {}", spent.amount, spent.records)
+        });
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
+    let file = std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?;
+    Ok(std::io::BufWriter::new(file))
+}
+
+fn range(text: &str) -> Result<Range<u32>, String> {
+    let expected = || format!("expected FIRST..END, as 0..100, not {text}");
+    let (first, end) = text.split_once("..").ok_or_else(expected)?;
+    let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
+    Ok(number(first)?..number(end)?)
+}
+
+/// A record as DAG-JSON writes it, with its index.
+fn as_json(index: u32, record: &Record) -> Value {
+    let view = record.view();
+    let fields = view.fields().map(|(name, value)| (name.to_owned(), value_as_json(&value)));
+    json!({ "index": index, "record": Value::Object(fields.collect()) })
+}
+
+fn value_as_json(value: &ValueRef<'_>) -> Value {
+    use base64::Engine as _;
+    if let Some(bytes) = value.as_bytes() {
+        let text = base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
+        return json!({ "/": { "bytes": text } });
+    }
+    if let Some(text) = value.as_text() {
+        return Value::from(text);
+    }
+    if let Some(list) = value.as_list() {
+        return list.map(|value| value_as_json(&value)).collect();
+    }
+    match value.as_integer().map(|number| (i64::try_from(number), u64::try_from(number))) {
+        Some((Ok(number), _)) => Value::from(number),
+        Some((_, Ok(number))) => Value::from(number),
+        _ => value.as_number().map_or(Value::Null, Value::from),
+    }
+}
