@@ -29,6 +29,10 @@ pub struct Config {
     /// The URL under which readers reach it; they sign it. By default http and the listen address.
     #[arg(long, env = "OFFSETDATA_GATEWAY_URL")]
     pub public_url: Option<String>,
+    /// Calls a second from one account or, without a session, from one address; five seconds' worth may come at once. 0
+    /// for no limit: where a proxy before the gateway has its own, as all calls come from its address.
+    #[arg(long, env = "OFFSETDATA_GATEWAY_CALLS_PER_SECOND", default_value_t = 100)]
+    pub calls_per_second: u32,
     /// The keys.
     #[command(flatten)]
     pub secrets: Secrets,

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::catalog::Catalog;
 use crate::chain::{Chain, Head};
 use crate::config::{SettlementSettings, Terms};
+use crate::http::Limits;
 use crate::metrics::Metrics;
 use crate::{GatewayError, Refused};
 
@@ -55,6 +56,8 @@ pub struct Shared {
     pub wanted: Notify,
     /// Whose lanes are to be settled at once.
     pub hastened: Mutex<HashSet<Address>>,
+    /// How many calls each client may make.
+    pub limits: Limits,
     /// What is counted.
     pub metrics: Metrics,
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod calls;
+mod limit;
 mod serve;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use offsetdata_protocol::gateway_api::code;
 
 use crate::Refused;
 use crate::context::Context;
+pub use limit::Limits;
 pub(crate) use serve::serve;
 
 /// Largest body, in bytes: signatures and numbers.
@@ -35,6 +37,7 @@ pub fn router(context: Context) -> Router {
         .route("/v1/collections/{id}/chunks/{ordinal}", get(calls::quote))
         .route("/v1/collections/{id}/chunks/{ordinal}/key", post(calls::key))
         .route("/v1/collections/{id}/records", post(calls::records))
+        .route("/v1/collections/{id}/vouchers", post(calls::voucher))
         .route("/v1/collections/{id}/use", post(calls::word_of_use))
         .route("/v1/collections/{id}/statement", get(calls::statement))
         .route("/v1/collections/{id}/sales", get(calls::sales))

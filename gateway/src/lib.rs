@@ -22,6 +22,7 @@ mod metrics;
 mod records;
 mod refused;
 mod release;
+mod renewal;
 mod service;
 mod signin;
 mod uploads;

@@ -207,8 +207,11 @@ impl Shared {
         if let Some((price, Some((voucher, funds)))) = &payment {
             self.take(&mut tx, voucher, funds, price, now).await?;
         }
-        let row =
-            self.signed_row(draft, payment.as_ref().map(|(price, with)| (price, with.map(|w| w.0))), now)?;
+        let row = self.signed_row(
+            draft,
+            payment.as_ref().map(|(price, with)| (price, with.as_ref().map(|with| with.0))),
+            now,
+        )?;
         insert_release(&mut tx, row.clone()).await?;
         tx.commit().await.map_err(StoreError::from)?;
         self.metrics.released(row.charged);
@@ -257,8 +260,9 @@ impl Shared {
         follows(voucher, before.as_ref(), funds, price)?;
         let mut lanes = list_lanes_of(conn, price.payer).await?;
         for row in &mut lanes {
-            if row.lane == voucher.lane.0 && row.payee == price.payee && row.collection == price.collection {
-                row.settled = funds.lane_settled;
+            let key = (row.payee, row.collection, row.lane);
+            if let Some((_, settled)) = funds.settled.iter().find(|(of, _)| *of == key) {
+                row.settled = *settled;
             }
         }
         if let Some(room) = funds.spender_room {

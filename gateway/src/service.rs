@@ -88,6 +88,7 @@ impl Gateway {
             catalog: Default::default(),
             wanted: Default::default(),
             hastened: Default::default(),
+            limits: http::Limits::new(config.calls_per_second),
             metrics: Default::default(),
         });
         Ok(Self { listener, address, context })

@@ -1,15 +1,17 @@
 //! Whether a voucher pays for a chunk: first what it says and who signed it, then, within the transaction that takes it,
 //! whether it follows its lane. It stores nothing.
 
+use alloy::eips::BlockId;
 use alloy::primitives::aliases::U40;
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolStruct;
+use futures::future::try_join_all;
 use offsetdata_protocol::bindings::billing::UsageBilling;
 use offsetdata_protocol::bindings::token::DevToken;
 use offsetdata_protocol::gateway_api::{LaneQuote, Text, VoucherUpload, code, lane};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::messages::UsageVoucher;
-use offsetdata_store::gateway::lanes::LaneRow;
+use offsetdata_store::gateway::lanes::{LaneRow, list_lanes_of};
 use offsetdata_store::gateway::signed::{find_permit, find_spender};
 
 use crate::Refused;
@@ -18,6 +20,11 @@ use crate::signature;
 
 /// A permit that ends within so many seconds is not counted on.
 const PERMIT_MARGIN: u64 = 60;
+
+/// Payee, collection and lane.
+pub type LaneKey = (Address, CollectionId, u64);
+/// So many open lanes of one payer are looked at; of others the journal's older word counts, which only trusts less.
+const MOST_LANES: usize = 64;
 
 /// What a chunk costs, and for whom.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +41,11 @@ pub struct Price {
     pub records: u32,
 }
 
-/// What the chain says about a voucher's money.
-#[derive(Debug, Clone, Copy, Default)]
+/// What one block says about a voucher's money. One block: a settlement between two looks would be counted twice.
+#[derive(Debug, Clone, Default)]
 pub struct Funds {
+    /// What the payer's open lanes have settled.
+    pub settled: Vec<(LaneKey, u128)>,
     /// Settled of the lane.
     pub lane_settled: u128,
     /// min(allowance, balance), counting a permit that is stored and will land.
@@ -136,35 +145,54 @@ impl Shared {
         };
         let digest = message.eip712_signing_hash(&self.billing_domain());
         signature::require(&self.chain, "voucher", voucher.signer, digest, &voucher.signature).await?;
+        let at = BlockId::from(self.chain.head().await?.hash);
         let spender_room = match voucher.signer == price.payer {
             true => None,
-            false => Some(self.spender_room(price.payer, voucher.signer, now).await?),
+            false => Some(self.spender_room(price.payer, voucher.signer, now, at).await?),
         };
         let billing = self.deployment.usage_billing;
-        let settled = UsageBilling::settledOfCall {
-            payer: price.payer,
-            payee: price.payee,
-            collection: price.collection.0,
-            lane: voucher.lane.0,
-        };
+        let mut conn = self.pool.acquire().await?;
+        let mut lanes: Vec<LaneKey> = list_lanes_of(&mut conn, price.payer)
+            .await?
+            .iter()
+            .filter(|row| row.unsettled() > 0)
+            .map(|row| (row.payee, row.collection, row.lane))
+            .take(MOST_LANES)
+            .collect();
+        drop(conn);
+        let this = (price.payee, price.collection, voucher.lane.0);
+        lanes.retain(|key| *key != this);
+        lanes.insert(0, this);
+        let settled = lanes.into_iter().map(async |key: LaneKey| {
+            let (payee, collection, lane) = key;
+            let call =
+                UsageBilling::settledOfCall { payer: price.payer, payee, collection: collection.0, lane };
+            Ok::<_, Refused>((key, saturate(self.chain.read(billing, &call, at).await?)))
+        });
         let deposit = UsageBilling::depositOfCall { payer: price.payer, payee: price.payee };
-        let settled = async { Ok(self.chain.read_now(billing, &settled).await?) };
         let deposit = async {
             match voucher.from_deposit {
-                true => Ok(self.chain.read_now(billing, &deposit).await?.balance.to::<u128>()),
+                true => Ok(self.chain.read(billing, &deposit, at).await?.balance.to::<u128>()),
                 false => Ok::<u128, Refused>(0),
             }
         };
         let (settled, deposit, allowed) =
-            futures::try_join!(settled, deposit, self.allowed(price.payer, now))?;
-        Ok(Funds { lane_settled: saturate(settled), allowed, deposit, spender_room })
+            futures::try_join!(try_join_all(settled), deposit, self.allowed(price.payer, now, at))?;
+        let lane_settled = settled.first().map_or(0, |(_, settled)| *settled);
+        Ok(Funds { settled, lane_settled, allowed, deposit, spender_room })
     }
 
     /// What the key may spend beyond what has settled.
-    async fn spender_room(&self, payer: Address, spender: Address, now: u64) -> Result<u128, Refused> {
+    async fn spender_room(
+        &self,
+        payer: Address,
+        spender: Address,
+        now: u64,
+        at: BlockId,
+    ) -> Result<u128, Refused> {
         let least = now + self.terms.voucher_seconds;
         let call = UsageBilling::spenderOfCall { payer, spender };
-        let state = self.chain.read_now(self.deployment.usage_billing, &call).await?;
+        let state = self.chain.read(self.deployment.usage_billing, &call, at).await?;
         let mut conn = self.pool.acquire().await?;
         let stored = find_spender(&mut conn, payer, spender).await?;
         let (cap, spent, expiry) = match stored {
@@ -185,19 +213,19 @@ impl Shared {
     }
 
     /// min(allowance, balance) of the payer; a stored permit that will land counts as its allowance.
-    pub async fn allowed(&self, payer: Address, now: u64) -> Result<u128, Refused> {
+    pub async fn allowed(&self, payer: Address, now: u64, at: BlockId) -> Result<u128, Refused> {
         let token = self.deployment.token;
         let allowance = DevToken::allowanceCall { owner: payer, spender: self.deployment.usage_billing };
         let balance = DevToken::balanceOfCall { account: payer };
         let (allowance, balance) =
-            futures::try_join!(self.chain.read_now(token, &allowance), self.chain.read_now(token, &balance))?;
+            futures::try_join!(self.chain.read(token, &allowance, at), self.chain.read(token, &balance, at))?;
         let mut conn = self.pool.acquire().await?;
         let permit = find_permit(&mut conn, payer).await?;
         drop(conn);
         let allowance = match permit {
             Some(permit) if permit.deadline > U256::from(now + PERMIT_MARGIN) && permit.value > allowance => {
                 let nonces = DevToken::noncesCall { owner: payer };
-                let nonce = self.chain.read_now(token, &nonces).await?;
+                let nonce = self.chain.read(token, &nonces, at).await?;
                 if nonce == permit.nonce { permit.value } else { allowance }
             }
             _ => allowance,

@@ -11,6 +11,7 @@
 //! | `GET /v1/collections/{id}/chunks/{ordinal}` | → [`ChunkQuote`] |
 //! | `POST /v1/collections/{id}/chunks/{ordinal}/key` | [`KeyRequest`] → [`KeyAnswer`] |
 //! | `POST /v1/collections/{id}/records` | [`RecordsRequest`] → [`RecordsAnswer`] |
+//! | `POST /v1/collections/{id}/vouchers` | [`VoucherUpload`] → 204 |
 //! | `POST /v1/collections/{id}/use` | [`UseUpload`] → 204 |
 //! | `POST /v1/spenders` | [`SpenderUpload`] → 204 |
 //! | `POST /v1/permits` | [`PermitUpload`] → 204 |

@@ -9,6 +9,8 @@ use offsetdata_protocol::gateway_api::code;
 use offsetdata_protocol::ids::CollectionId;
 use serde::de::DeserializeOwned;
 
+use super::limit::Client;
+use super::serve::Peer;
 use super::unix_now;
 use crate::Refused;
 use crate::context::Context;
@@ -91,12 +93,17 @@ impl FromRequestParts<Context> for Guest {
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+            if let Some(Peer(peer)) = parts.extensions.get::<Peer>() {
+                context.limits.check(Client::peer(peer.ip()))?;
+            }
             return Ok(Self(None));
         };
         let token =
             value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| {
                 Refused::new(code::NO_SESSION, "expected Authorization: Bearer and a token")
             })?;
-        context.account_of(token, unix_now()).await.map(|account| Self(Some(account)))
+        let account = context.account_of(token, unix_now()).await?;
+        context.limits.check(Client::Account(account))?;
+        Ok(Self(Some(account)))
     }
 }

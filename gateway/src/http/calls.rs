@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use offsetdata_protocol::gateway_api::{
     Challenge, ChallengeRequest, ChunkQuote, CollectionInfo, CreditTerms, GatewayInfo, KeyAnswer, KeyRequest,
     PermitUpload, RecordsAnswer, RecordsRequest, Sales, Session, SettleAnswer, SignIn, SpenderUpload,
-    Statement, Text, UseUpload, code,
+    Statement, Text, UseUpload, VoucherUpload, code,
 };
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ use crate::context::Context;
 
 type Answer<T> = Result<Json<T>, Refused>;
 
-pub(super) async fn gateway(State(context): State<Context>) -> Json<GatewayInfo> {
+pub(super) async fn gateway(State(context): State<Context>, _: Guest) -> Json<GatewayInfo> {
     Json(GatewayInfo {
         audience: context.audience.clone(),
         chain_id: context.deployment.chain_id,
@@ -40,12 +40,17 @@ pub(super) async fn gateway(State(context): State<Context>) -> Json<GatewayInfo>
 
 pub(super) async fn challenge(
     State(context): State<Context>,
+    _: Guest,
     Body(request): Body<ChallengeRequest>,
 ) -> Answer<Challenge> {
     context.challenge(request.account, unix_now()).map(Json)
 }
 
-pub(super) async fn sign_in(State(context): State<Context>, Body(sign_in): Body<SignIn>) -> Answer<Session> {
+pub(super) async fn sign_in(
+    State(context): State<Context>,
+    _: Guest,
+    Body(sign_in): Body<SignIn>,
+) -> Answer<Session> {
     context.sign_in(&sign_in, unix_now()).await.map(Json)
 }
 
@@ -69,6 +74,7 @@ pub(super) async fn permit(
 
 pub(super) async fn collection(
     State(context): State<Context>,
+    _: Guest,
     OfCollection(id): OfCollection,
 ) -> Answer<CollectionInfo> {
     context.describe(id).await.map(Json)
@@ -98,6 +104,16 @@ pub(super) async fn records(
     Body(request): Body<RecordsRequest>,
 ) -> Answer<RecordsAnswer> {
     context.records(account, id, &request, unix_now()).await.map(Json)
+}
+
+pub(super) async fn voucher(
+    State(context): State<Context>,
+    Account(account): Account,
+    OfCollection(id): OfCollection,
+    Body(voucher): Body<VoucherUpload>,
+) -> Result<StatusCode, Refused> {
+    context.renew_voucher(account, id, &voucher, unix_now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn word_of_use(

@@ -1,9 +1,10 @@
 //! Accepts connections: so many at a time, with a time for their heads, so that slow clients hold nothing for long.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -23,6 +24,10 @@ const MAX_LIFE: Duration = Duration::from_secs(600);
 /// So long open calls may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Where a call comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
 /// Serves until `stop`, then lets open calls end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -33,8 +38,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Too many open files, or the client is gone already.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -42,7 +47,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
                 continue;
             }
         };
-        let (service, stop) = (TowerToHyperService::new(router.clone()), stop.clone());
+        let (service, stop) = (router.clone().layer(Extension(Peer(peer))), stop.clone());
+        let service = TowerToHyperService::new(service);
         tasks.spawn(async move {
             let _permit = permit;
             let connection = http1::Builder::new()

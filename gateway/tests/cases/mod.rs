@@ -1,6 +1,7 @@
 //! One file a theme.
 
 mod hostile;
+mod killing;
 mod lanes;
 mod reading;
 mod refusals;

@@ -104,6 +104,15 @@ async fn who_cannot_pay_costs_no_gas_keeps_its_reason_and_gets_no_more() {
     let request = KeyRequest { reader_key: reader.reader_key(), voucher };
     let refused = context.release_key(account, world.collection, 1, &request, now()).await.unwrap_err();
     assert_eq!(refused.code(), code::UNFUNDED);
+    // The same promise, signed by the payer itself: nothing is added, and another amount is none of it.
+    let until = now() + 90_000;
+    let by = |amount| {
+        let payee = world.publisher.address();
+        reader.voucher_by(&reader.account, &world, payee, reader.lane(1), amount, COUNT, until)
+    };
+    let renew = async |amount| context.renew_voucher(account, world.collection, &by(amount), now()).await;
+    assert_eq!(renew(CHUNK + 1).await.unwrap_err().code(), code::WRONG_AMOUNT);
+    renew(CHUNK).await.unwrap();
     // Money comes back, and with it the settlement.
     world.mint(account, 1000).await;
     context.settle_due(now() + 100_000).await.unwrap();

@@ -99,24 +99,12 @@ impl World {
     }
 
     fn config(&self) -> Config {
-        let path = |name: &str| self.folder.path().join(name);
-        std::fs::write(path("deployment.json"), serde_json::to_string(&self.node.deployment).unwrap())
-            .unwrap();
+        let deployment = serde_json::to_string(&self.node.deployment).unwrap();
+        std::fs::write(self.folder.path().join("deployment.json"), deployment).unwrap();
         Config {
-            rpc_url: self.node.url.clone().into(),
-            database_url: format!("sqlite:{}", path("gateway.db").display()).into(),
-            deployment: path("deployment.json"),
-            blocks: path("blocks"),
-            gateway: Vec::new(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            public_url: Some("http://gateway.example:8652".into()),
-            secrets: Secrets {
-                signer_key_file: Some(path("signer.key")),
-                sealing_key_file: Some(path("sealing.key")),
-                ..Secrets::default()
-            },
             terms: self.terms,
             settlement: self.settlement,
+            ..config(self.folder.path(), &self.node.url)
         }
     }
 
@@ -278,6 +266,31 @@ impl World {
         let (payee, collection) = (self.publisher.address(), self.collection.0);
         let call = UsageBilling::settledOfCall { payer, payee, collection, lane };
         self.node.read(self.node.deployment.usage_billing, &call).await.to()
+    }
+}
+
+fn terms() -> Terms {
+    Terms { stale_seconds: 3600, voucher_seconds: 600, credit_cap: 10_000, ..Terms::default() }
+}
+
+/// Settings of a gateway that keeps everything in this folder.
+pub fn config(folder: &std::path::Path, rpc_url: &str) -> Config {
+    Config {
+        rpc_url: rpc_url.to_owned().into(),
+        database_url: format!("sqlite:{}", folder.join("gateway.db").display()).into(),
+        deployment: folder.join("deployment.json"),
+        blocks: folder.join("blocks"),
+        gateway: Vec::new(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        calls_per_second: 0,
+        public_url: Some("http://gateway.example:8652".into()),
+        secrets: Secrets {
+            signer_key_file: Some(folder.join("signer.key")),
+            sealing_key_file: Some(folder.join("sealing.key")),
+            ..Secrets::default()
+        },
+        terms: terms(),
+        settlement: SettlementSettings::default(),
     }
 }
 
