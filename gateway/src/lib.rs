@@ -17,6 +17,7 @@ pub mod signature;
 pub mod voucher;
 
 mod accounts;
+mod charge;
 mod error;
 mod metrics;
 mod records;

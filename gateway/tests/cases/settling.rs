@@ -118,3 +118,36 @@ async fn who_cannot_pay_costs_no_gas_keeps_its_reason_and_gets_no_more() {
     context.settle_due(now() + 100_000).await.unwrap();
     assert_eq!(world.revenue().await, CHUNK);
 }
+
+#[tokio::test]
+async fn what_did_not_settle_says_why_and_when_it_is_tried_again() {
+    let mut world = World::new().await;
+    let (context, readers) = sold(&mut world, 1).await;
+    let reader = &readers[0];
+    let account = reader.account.address();
+    // The spender key is revoked before its first voucher lands.
+    world.node.give_ether(account).await;
+    let spender = reader.spender.address();
+    let call = offsetdata_protocol::bindings::billing::UsageBilling::revokeSpenderCall { spender };
+    world.node.send(&reader.account, world.node.deployment.usage_billing, &call).await;
+    context.settle_due(now()).await.unwrap();
+    context.settle_due(now() + 4000).await.unwrap();
+    let until = now() + 90_000;
+    let payee = world.publisher.address();
+    let by_payer = |lane, amount, records| {
+        Some(reader.voucher_by(&reader.account, &world, payee, lane, amount, records, until))
+    };
+    let request =
+        KeyRequest { reader_key: reader.reader_key(), voucher: by_payer(reader.lane(2), CHUNK, COUNT) };
+    let refused = context.release_key(account, world.collection, 1, &request, now()).await.unwrap_err();
+    let problem = refused.problem();
+    assert_eq!(problem.code, code::OVER_CREDIT);
+    assert!(problem.detail.unwrap().contains("SpenderNotAuthorized"));
+    assert!(problem.retry_after_seconds.unwrap() > 1000);
+    // The payer signs the same promise itself: it is paid, and reading goes on.
+    let renewed = by_payer(reader.lane(1), CHUNK, COUNT).unwrap();
+    context.renew_voucher(account, world.collection, &renewed, now()).await.unwrap();
+    context.settle_due(now()).await.unwrap();
+    assert_eq!(world.revenue().await, CHUNK);
+    context.release_key(account, world.collection, 1, &request, now()).await.unwrap();
+}
