@@ -1,6 +1,6 @@
 //! What a command says: words for people on a terminal, or one JSON object for programs. Logs go to standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,11 +20,9 @@ pub(crate) fn start_log(service: bool) {
 
 /// Prints a result: the object where `json` is asked for, else the lines.
 pub(crate) fn print(json: bool, value: &Value, lines: impl FnOnce() -> String) {
-    if json {
-        println!("{value}");
-    } else {
-        println!("{}", lines().trim_end());
-    }
+    let said = if json { value.to_string() } else { lines().trim_end().to_owned() };
+    // Who closed the pipe has read enough.
+    let _ = writeln!(std::io::stdout(), "{said}");
 }
 
 /// Ends the program with this code, where all has been said.

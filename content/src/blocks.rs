@@ -210,8 +210,8 @@ pub(crate) fn file_blocks(bytes: &[u8], block: &mut dyn FnMut(Cid, &[u8])) {
 fn verified(cid: &Cid, bytes: Vec<u8>) -> Result<Vec<u8>, ContentError> {
     match verify_block(cid, &bytes) {
         Ok(()) => Ok(bytes),
-        Err(ProtocolError::DigestMismatch { expected, actual, .. }) => {
-            Err(ContentError::Changed { cid: *cid, expected, actual })
+        Err(ProtocolError::DigestMismatch { actual, .. }) => {
+            Err(ContentError::Changed { cid: *cid, actual: Box::new(actual) })
         }
         Err(error) => Err(error.into()),
     }

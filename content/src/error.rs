@@ -22,14 +22,12 @@ pub enum ContentError {
         max: usize,
     },
     /// Every source that has the block gave other bytes than the CID names.
-    #[error("the block {cid} was changed: expected digest {expected}, found {actual}")]
+    #[error("the block {cid} was changed: expected digest {}, found {actual}", digest_in(.cid))]
     Changed {
         /// The block.
         cid: Cid,
-        /// Digest in the CID.
-        expected: Digest,
         /// Digest of the bytes that were given.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// The bytes are not what they should be.
     #[error(transparent)]
@@ -88,6 +86,11 @@ pub enum ContentError {
     /// What was begun before is not what is asked for now.
     #[error("{0}")]
     Publishing(String),
+}
+
+/// The digest that a CID names.
+fn digest_in(cid: &Cid) -> Digest {
+    offsetdata_protocol::cid::parts(cid).map(|(_, digest)| digest).unwrap_or_default()
 }
 
 impl ContentError {

@@ -21,12 +21,15 @@ use crate::{Chain, SdkError};
 /// Chunks that are kept open for reading at random.
 const KEPT: usize = 4;
 
+/// Open chunks by ordinal, the longest kept first.
+type Kept = VecDeque<(u32, Arc<OpenChunk>)>;
+
 /// A collection that is open for reading. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reader {
     facts: Arc<CollectionFacts>,
     content: Collection,
-    kept: Arc<Mutex<VecDeque<(u32, Arc<OpenChunk>)>>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 /// One record with what proves it.

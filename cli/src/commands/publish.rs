@@ -93,6 +93,12 @@ impl Publish {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let (chain, account, blocks) = (settings.chain().await?, settings.account()?, settings.blocks()?);
         let source = Source::open(&self.source_path)?;
+        // Before a key is made.
+        let (preview, count) = (u64::from(self.preview), source.count());
+        ensure!(
+            preview < count,
+            "a preview of {preview} records gives away all {count}: publish them as public"
+        );
         let gateways = self.sealed.gateways(&chain).await?;
         ensure!(
             self.private || gateways.is_empty(),

@@ -27,7 +27,7 @@ async fn a_damaged_block_is_refused_and_put_again_mends_it() {
     std::fs::write(blocks.writable().unwrap().place(&cid, Keep::Always), b"whale").unwrap();
     let actual = Digest::of(b"whale");
     assert!(
-        matches!(blocks.get(&cid, 10).await, Err(ContentError::Changed { actual: a, .. }) if a == actual)
+        matches!(blocks.get(&cid, 10).await, Err(ContentError::Changed { actual: a, .. }) if *a == actual)
     );
     blocks.put(RAW, b"whole").await.unwrap();
     assert_eq!(blocks.get(&cid, 10).await.unwrap(), b"whole");

@@ -12,8 +12,9 @@ pub(super) fn judge(error: &ContentError, place: &str) -> (State, String, Value)
             let says = format!("UNAVAILABLE: {place}: no source has the block {cid}");
             (State::Unavailable, says, json!({ "block": cid.to_string() }))
         }
-        ContentError::Changed { cid, expected, actual } => {
+        ContentError::Changed { cid, actual } => {
             let says = format!("{place}: {error}");
+            let expected = offsetdata_protocol::cid::parts(cid).ok().map(|(_, digest)| digest);
             (State::Failed, says, json!({ "block": cid.to_string(), "expected": expected, "actual": actual }))
         }
         ContentError::TooLarge { cid, max } => {
@@ -21,7 +22,7 @@ pub(super) fn judge(error: &ContentError, place: &str) -> (State, String, Value)
             (State::Failed, says, json!({ "block": cid.to_string(), "max": max }))
         }
         ContentError::Protocol(_) => (State::Failed, format!("{place}: {error}"), Value::Null),
-        ContentError::NoKey { .. } => (State::Unavailable, format!("{place}: {error}"), Value::Null),
+        ContentError::NoKey { .. } => (State::Unavailable, error.to_string(), Value::Null),
         // The source itself did not work: nothing is known of the bytes.
         _ => (State::Unavailable, format!("UNAVAILABLE: {place}: {error}"), Value::Null),
     }
