@@ -114,10 +114,11 @@ impl Publisher {
     }
 
     /// Begins the next version of a collection: its chunks stay byte for byte, and records are appended. The options
-    /// have its series, key and visibility; its preview stays.
+    /// have its series, key and visibility; its preview stays. Its fields and those of the options become the fields of
+    /// the new version, optional where either lacks them.
     ///
     /// # Errors
-    /// As [`Publisher::new`]; another series, key or visibility.
+    /// As [`Publisher::new`]; another series, key or visibility, or a field of another kind.
     pub fn append(blocks: Blocks, options: PublishOptions, to: &Collection) -> Result<Self, ContentError> {
         let before = to.manifest();
         if before.series != options.series || before.visibility() != options.visibility {
@@ -125,7 +126,8 @@ impl Publisher {
             return Err(ContentError::Publishing(reason));
         }
         to.verify_key(&options.key)?;
-        let options = PublishOptions { preview_records: 0, ..options };
+        let fields = options::merged(&before.fields, &options.fields)?;
+        let options = PublishOptions { preview_records: 0, fields, ..options };
         let mut publisher = Self::new(blocks, options)?;
         for entry in to.chunks() {
             publisher.take(entry.clone())?;

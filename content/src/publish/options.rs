@@ -50,3 +50,24 @@ impl PublishOptions {
         Digest::of(words.as_bytes())
     }
 }
+
+/// The fields of a collection that has records of both kinds: what either lacks is optional.
+pub(super) fn merged(old: &[Field], new: &[Field]) -> Result<Vec<Field>, ContentError> {
+    let mut fields = old.to_vec();
+    for field in &mut fields {
+        let Some(same) = new.iter().find(|other| other.name == field.name) else {
+            field.optional = true;
+            continue;
+        };
+        if same.kind != field.kind {
+            let (name, before, now) = (&field.name, field.kind, same.kind);
+            let reason =
+                format!("field {name:?} is {before:?} in the collection and {now:?} in what is appended");
+            return Err(ContentError::Publishing(reason));
+        }
+        field.optional |= same.optional;
+    }
+    let added = new.iter().filter(|field| !old.iter().any(|other| other.name == field.name));
+    fields.extend(added.map(|field| Field { optional: true, ..field.clone() }));
+    Ok(fields)
+}

@@ -259,3 +259,42 @@ async fn appending_needs_the_same_series_key_and_some_record() {
     let nothing = Publisher::append(blocks, options(0), &older).unwrap();
     assert!(matches!(nothing.finish().await, Err(ContentError::Publishing(_))));
 }
+
+#[tokio::test]
+async fn appending_goes_on_too_also_with_chunks_of_many_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, older) = publish(folder.path(), 0, 100).await;
+    let blocks = Blocks::directory(folder.path()).unwrap();
+    let large = PublishOptions { fields: vec![Field::required("data", FieldKind::Bytes)], ..options(0) };
+    let picture = |n: u8| Record::from_fields([("data", Value::from(vec![n; 3 << 20]))]).unwrap();
+    let begin = || Publisher::append(blocks.clone(), large.clone(), &older).unwrap();
+    let source = Digest::of(b"pictures");
+    let mut cut = begin().resume(source).await.unwrap();
+    for n in 0..20 {
+        cut.push(picture(n).view()).await.unwrap();
+    }
+    cut.end_commit().await.unwrap();
+    drop(cut);
+    let mut resumed = begin().resume(source).await.unwrap();
+    let there = resumed.len() - resumed.appends_to();
+    assert!(there > 0 && there < 20, "{there}");
+    let mut whole = begin();
+    for n in 0..25 {
+        if u64::from(n) >= there {
+            resumed.push(picture(n).view()).await.unwrap();
+        }
+        whole.push(picture(n).view()).await.unwrap();
+    }
+    let resumed = resumed.finish().await.unwrap();
+    assert_eq!(resumed.manifest_digest, whole.finish().await.unwrap().manifest_digest);
+    let newer = Collection::open(blocks, on_chain(&resumed)).await.unwrap();
+    let newer = newer.with_keys(Keys::Collection(CollectionKey::from_bytes(KEY)));
+    assert_eq!(newer.tree().await.unwrap().len(), 125);
+    newer.append_proof(&older).unwrap();
+    // The schema holds for the records of both versions.
+    let fields = &newer.manifest().fields;
+    assert_eq!(fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["n", "data"]);
+    assert!(fields.iter().all(|field| field.optional));
+    let other_kind = PublishOptions { fields: vec![Field::required("n", FieldKind::Text)], ..options(0) };
+    assert!(Publisher::append(newer.blocks().clone(), other_kind, &older).is_err());
+}
