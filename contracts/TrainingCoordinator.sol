@@ -86,6 +86,8 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     {
         _requireUser(escrow);
         id = _open(escrow, details, inputs);
+        // The user is the caller.
+        // slither-disable-next-line arbitrary-send-erc20
         token.safeTransferFrom(escrow.user, address(this), escrow.escrowed());
     }
 
@@ -104,6 +106,8 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
         uint256 amount = escrow.escrowed();
         // Whoever saw the permit may have landed it before: what counts is the allowance.
         try IERC20Permit(address(token)).permit(escrow.user, address(this), amount, permitDeadline, v, r, s) {} catch {}
+        // The user is the caller: a failed permit takes nobody else's allowance.
+        // slither-disable-next-line arbitrary-send-erc20-permit
         token.safeTransferFrom(escrow.user, address(this), amount);
     }
 
@@ -189,7 +193,7 @@ contract TrainingCoordinator is ITrainingCoordinator, Credits, EIP712 {
     /// @inheritdoc ITrainingCoordinator
     function commitBatch(CommitItem[] calldata items) external {
         address relayer = _msgSender();
-        uint256 fees;
+        uint256 fees = 0;
         for (uint256 i = 0; i < items.length; ++i) {
             CommitItem calldata item = items[i];
             Commitment calldata commitment = item.commitment;

@@ -27,6 +27,12 @@ UNITTEST_SKIPPED = re.compile(r"^(.+) \.\.\. skipped '(.*)'$")
 # Errors here are in `errors`, but not in `Ran N tests`.
 UNITTEST_FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \(.*\) \.\.\. ERROR$")
 
+NODE_COUNT = re.compile(r"^# (pass|fail|cancelled|skipped|todo) (\d+)$")
+NODE_SKIPPED = re.compile(r"^\s*ok \d+ - (.+?) # (?:SKIP|TODO)\b ?(.*)$")
+
+CLOSING = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+REASON = re.compile(r"^skipped: (.+)$")
+
 
 @dataclass
 class Tally:
@@ -123,6 +129,26 @@ def python_unittest(text, code):
             tally += Tally(max(ran + fixtures - failed - skipped, 0), failed, skipped)
             reported, ran = reported + 1, None
     return _with_exit_code(tally, reported, code)
+
+
+def node_test(text, code):
+    """`node --test --test-reporter=tap`. What was cancelled did not pass."""
+    counts = {name: int(number) for name, number in (match.groups() for match in map(NODE_COUNT.match, _lines(text)) if match)}
+    tally = Tally(counts.get("pass", 0), counts.get("fail", 0) + counts.get("cancelled", 0),
+                  counts.get("skipped", 0) + counts.get("todo", 0))
+    skips = (match.groups() for match in map(NODE_SKIPPED.match, _lines(text)) if match)
+    tally.skips = [f"{name}: {reason or 'no reason given'}" for name, reason in skips]
+    return _with_exit_code(tally, "pass" in counts and "fail" in counts, code)
+
+
+def closing_line(text, code):
+    """A script of ours that ends as this one does: `N passed, N failed`. Skips have a line `skipped: reason` each."""
+    lines = list(_lines(text))
+    match = next((match for match in map(CLOSING.match, reversed(lines)) if match), None)
+    tally = Tally(*(int(number or 0) for number in match.groups())) if match else Tally()
+    if tally.skipped:
+        tally.skips = [match.group(1) for match in map(REASON.match, lines) if match] or ["no reason given"]
+    return _with_exit_code(tally, match is not None, code)
 
 
 def _lost(waiting):

@@ -167,6 +167,56 @@ class PythonTest(unittest.TestCase):
         self.assertEqual(tally.python_unittest("Fatal Python error\n", -6).failed, 1)
 
 
+NODE = """\
+TAP version 13
+# Subtest: one
+ok 1 - one
+# Subtest: two
+ok 2 - two # SKIP no network
+# Subtest: three
+not ok 3 - three
+1..3
+# tests 3
+# suites 0
+# pass 1
+# fail 1
+# cancelled 0
+# skipped 1
+# todo 0
+# duration_ms 52.1
+"""
+
+
+class NodeTest(unittest.TestCase):
+    def test_takes_the_counts_and_the_reasons(self):
+        result = tally.node_test(NODE, 1)
+        self.assertEqual((result.passed, result.failed, result.skipped), (1, 1, 1))
+        self.assertEqual(result.skips, ["two: no network"])
+
+    def test_what_was_cancelled_failed(self):
+        self.assertEqual(tally.node_test(NODE.replace("# cancelled 0", "# cancelled 2"), 1).failed, 3)
+
+    def test_a_run_without_counts_failed(self):
+        self.assertEqual(tally.node_test("TAP version 13\n", 0).failed, 1)
+
+    def test_exit_code_counts_though_no_test_failed(self):
+        self.assertEqual(tally.node_test(NODE.replace("# fail 1", "# fail 0"), 1).failed, 1)
+
+
+class OwnScriptTest(unittest.TestCase):
+    def test_takes_the_closing_line(self):
+        result = tally.closing_line("caught a\n178 passed, 0 failed\n", 0)
+        self.assertEqual((result.passed, result.failed, result.skipped), (178, 0, 0))
+
+    def test_takes_the_reason_of_a_skip(self):
+        result = tally.closing_line("skipped: no network\n0 passed, 0 failed, 1 skipped\n", 0)
+        self.assertEqual((result.skipped, result.skips), (1, ["no network"]))
+
+    def test_silence_and_a_bad_exit_code_are_failures(self):
+        self.assertEqual(tally.closing_line("caught a\n", 0).failed, 1)
+        self.assertEqual(tally.closing_line("1 passed, 0 failed\n", 143).failed, 1)
+
+
 class ClosingLineTest(unittest.TestCase):
     def test_names_skips_only_if_there_are_any(self):
         self.assertEqual(tally.Tally(3, 1).closing_line(), "3 passed, 1 failed")

@@ -88,7 +88,7 @@ library TrainingTerms {
             inputs.length != 0 && inputs.length <= MAX_INPUTS,
             ITrainingCoordinator.TrainingCoordinator_InputCountOutOfRange(inputs.length, MAX_INPUTS)
         );
-        uint256 total;
+        uint256 total = 0;
         for (uint256 i = 0; i < inputs.length; ++i) {
             DataInput calldata input = inputs[i];
             bool direct = input.selection == SelectionKind.DIRECT;
