@@ -10,7 +10,7 @@ import {IAccessToken} from "offsetdata/interfaces/IAccessToken.sol";
 import {FOR_EVER, Offer, Right} from "offsetdata/types/Access.sol";
 import {CollectionId} from "offsetdata/types/Ids.sol";
 
-import {GasBurningAccount, RevertingAccount} from "../../mocks/Accounts.sol";
+import {RevertingAccount} from "../../mocks/Accounts.sol";
 import {AccessTokenBase} from "./AccessTokenBase.t.sol";
 
 /// @notice Answers whatever it was made with, in any number of bytes.
@@ -23,6 +23,15 @@ contract AnsweringPolicy {
 
     fallback(bytes calldata) external returns (bytes memory) {
         return _answer;
+    }
+}
+
+/// @notice A policy that uses up all the gas it is given.
+contract GasBurningPolicy {
+    fallback() external {
+        assembly ("memory-safe") {
+            invalid()
+        }
     }
 }
 
@@ -76,7 +85,7 @@ contract HoldingTest is AccessTokenBase {
     function test_HostilePolicyAdmitsNobody() public {
         _gate(Right.READ, address(new RevertingAccount()));
         assertFalse(reads(reader));
-        _gate(Right.READ, address(new GasBurningAccount()));
+        _gate(Right.READ, address(new GasBurningPolicy()));
         assertFalse(reads(reader));
         _gate(Right.READ, stranger.addr);
         assertFalse(reads(reader));
@@ -89,7 +98,7 @@ contract HoldingTest is AccessTokenBase {
     }
 
     function test_HostilePolicyIsBoundedInGas() public {
-        _gate(Right.READ, address(new GasBurningAccount()));
+        _gate(Right.READ, address(new GasBurningPolicy()));
         uint256 before = gasleft();
         assertFalse(reads(reader));
         assertLt(before - gasleft(), access.POLICY_GAS() + 60_000);
