@@ -170,7 +170,7 @@ export function standards(network, world) {
     assert.equal(await token.read('balanceOf', relayer.address), before + 154n)
   })
 
-  test('ERC-2771: a forwarded request is the signer\'s own', async () => {
+  test('ERC-2771: a forwarded request counts as its signer alone', async () => {
     const { client, forwarder, modelRegistry, accounts } = network()
     const { reader, relayer } = accounts
     const { domain } = await domainOf(forwarder)
