@@ -60,6 +60,27 @@ contract ClaimDataTest is TrainingBase {
         assertEq(coordinator.ledgerOf(id).dataPaid, RECORDS * RECORD_PRICE);
     }
 
+    function test_GivenRepricedDeniedAndRetired_TheRunningRequestKeepsItsTerms() external {
+        address[] memory users = new address[](1);
+        users[0] = user.addr;
+        vm.startPrank(publisher.addr);
+        access.setOffer(
+            collection,
+            Right.TRAIN,
+            Offer(0, 2 * RECORD_PRICE, stranger.addr, 0, 0, false, true, IAccessPolicy(address(0)))
+        );
+        access.setDenied(collection, users, true);
+        collections.retire(collection);
+        vm.stopPrank();
+        vm.warp(block.timestamp + 10);
+
+        landFirst(escrow, details, 1, 100);
+        landReceipt(escrow, details, RECORDS);
+        landSettlement(escrow, details, 100);
+        assertCredit(publisher, RECORDS * RECORD_PRICE);
+        assertCredit(stranger, 0);
+    }
+
     function test_WhenAnotherAttemptAndWorker_RecordsAreNotAdded() external {
         landReceipt(escrow, details, 300);
         Assignment memory a = assignmentOf(2);
