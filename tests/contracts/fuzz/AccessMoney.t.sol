@@ -21,7 +21,6 @@ contract AccessMoneyTest is AccessTokenBase {
         _parties = [reader.addr, user.addr, publisher.addr, payee.addr];
     }
 
-    /// forge-config: default.fuzz.runs = 200
     function testFuzz_HoldsWhatItOwes(uint256 seed, uint128 price, uint40 duration, uint40 window) public {
         uint256 moved = 0;
         for (uint256 step = 0; step < STEPS; ++step) {
