@@ -141,3 +141,23 @@ async fn challenges_count_once_for_one_account_and_one_gateway() {
     assert_eq!(rows.await.unwrap().len(), 3);
     assert_eq!(reader.post("/v1/challenges", &json!({ "account": account, "more": 1 })).await.status(), 400);
 }
+
+#[tokio::test]
+async fn too_many_calls_are_put_off() {
+    let mut world = World::without_gateway().await;
+    world.calls_per_second = 1;
+    world.start().await;
+    let client = reqwest::Client::new();
+    let call = async || client.get(format!("{}/v1/gateway", world.url())).send().await.unwrap();
+    let mut refused = None;
+    for _ in 0..8 {
+        let answer = call().await;
+        if answer.status() == 429 {
+            assert!(answer.headers().contains_key("retry-after"));
+            refused = Some(read::<serde_json::Value>(answer).await.unwrap_err());
+        }
+    }
+    assert_eq!(refused.expect("five seconds' worth, then no more").code, code::TOO_MANY);
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(call().await.status(), 200);
+}

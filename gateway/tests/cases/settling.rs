@@ -151,3 +151,69 @@ async fn what_did_not_settle_says_why_and_when_it_is_tried_again() {
     assert_eq!(world.revenue().await, CHUNK);
     context.release_key(account, world.collection, 1, &request, now()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_deposit_pays_where_the_voucher_says_so() {
+    let mut world = World::new().await;
+    let reader = Reader::sign_in(&world).await;
+    let (account, payee) = (reader.account.address(), world.publisher.address());
+    world.node.give_ether(account).await;
+    world.mint(account, CHUNK).await;
+    let (token, billing) = (world.node.deployment.token, world.node.deployment.usage_billing);
+    let approve = DevToken::approveCall { spender: billing, value: U256::from(CHUNK) };
+    world.node.send(&reader.account, token, &approve).await;
+    let deposit = offsetdata_protocol::bindings::billing::UsageBilling::depositCall {
+        payee,
+        amount: U256::from(CHUNK),
+    };
+    world.node.send(&reader.account, billing, &deposit).await;
+    world.stop().await;
+    let context = world.bind().await;
+    let ask = async |chunk: u32, amount: u128, from_deposit: bool| {
+        let mut voucher = reader.voucher_by(
+            &reader.account,
+            &world,
+            payee,
+            reader.lane(1),
+            amount,
+            COUNT * u64::from(chunk + 1),
+            now() + 90_000,
+        );
+        voucher.from_deposit = from_deposit;
+        voucher.signature = reader.resign(&reader.account, &world, &voucher);
+        let request = KeyRequest { reader_key: reader.reader_key(), voucher: Some(voucher) };
+        context.release_key(account, world.collection, chunk, &request, now()).await
+    };
+    assert_eq!(ask(0, CHUNK, false).await.unwrap_err().code(), code::UNFUNDED, "nothing is allowed");
+    ask(0, CHUNK, true).await.unwrap();
+    assert_eq!(ask(1, 2 * CHUNK, true).await.unwrap_err().code(), code::UNFUNDED, "the deposit is promised");
+    context.settle_due(now() + 4000).await.unwrap();
+    assert_eq!((world.revenue().await, world.balance(account).await), (CHUNK, 0));
+}
+
+#[tokio::test]
+async fn another_price_needs_another_voucher_and_no_offer_sells_nothing() {
+    let world = World::new().await;
+    let reader = Reader::with_money(&world, 10_000, 10_000).await;
+    let publisher = world.publisher.address();
+    let dearer = offsetdata_protocol::bindings::access::Offer {
+        pricePerRecord: 9,
+        ..crate::support::metered(publisher)
+    };
+    world.offer(dearer).await;
+    let voucher = Some(reader.voucher(&world, reader.lane(1), CHUNK, COUNT));
+    let refusal = reader.key(&world, 0, voucher).await.unwrap_err();
+    assert_eq!(refusal.code, code::WRONG_AMOUNT);
+    let due = refusal.quote.unwrap().lane_amount;
+    assert_eq!(due.0, 90);
+    reader.key(&world, 0, Some(reader.voucher(&world, reader.lane(1), due.0, COUNT))).await.unwrap();
+    // The offer goes: what was charged is not sold again, and neither is anything else.
+    let clear = offsetdata_protocol::bindings::access::AccessToken::clearOfferCall {
+        collection: world.collection.0,
+        right: 0,
+    };
+    world.node.send(&world.publisher, world.node.deployment.access_token, &clear).await;
+    for chunk in [0, 1] {
+        assert_eq!(reader.key(&world, chunk, None).await.unwrap_err().code, code::NO_RIGHT);
+    }
+}

@@ -55,6 +55,7 @@ pub struct World {
     pub collection: CollectionId,
     pub terms: Terms,
     pub settlement: SettlementSettings,
+    pub calls_per_second: u32,
     pub running: Option<Running>,
     position: u64,
 }
@@ -93,6 +94,7 @@ impl World {
                 ..Terms::default()
             },
             settlement: SettlementSettings { poll_milliseconds: 100, ..SettlementSettings::default() },
+            calls_per_second: 0,
             running: None,
             position: 0,
         }
@@ -104,6 +106,7 @@ impl World {
         Config {
             terms: self.terms,
             settlement: self.settlement,
+            calls_per_second: self.calls_per_second,
             ..config(self.folder.path(), &self.node.url)
         }
     }

@@ -163,17 +163,7 @@ impl Reader {
         records: u64,
         valid_until: u64,
     ) -> VoucherUpload {
-        let message = UsageVoucher {
-            payer: self.account.address(),
-            payee,
-            collection: world.collection.0,
-            lane,
-            amount,
-            records,
-            validUntil: U40::from(valid_until),
-            fromDeposit: false,
-        };
-        VoucherUpload {
+        let mut voucher = VoucherUpload {
             payee,
             lane: Text(lane),
             amount: Text(amount),
@@ -181,8 +171,25 @@ impl Reader {
             valid_until,
             from_deposit: false,
             signer: key.address(),
-            signature: sign(key, &message, &self.billing_domain()),
-        }
+            signature: Bytes::new(),
+        };
+        voucher.signature = self.resign(key, world, &voucher);
+        voucher
+    }
+
+    /// The signature over a voucher as it stands.
+    pub fn resign(&self, key: &PrivateKeySigner, world: &World, voucher: &VoucherUpload) -> Bytes {
+        let message = UsageVoucher {
+            payer: self.account.address(),
+            payee: voucher.payee,
+            collection: world.collection.0,
+            lane: voucher.lane.0,
+            amount: voucher.amount.0,
+            records: voucher.records.0,
+            validUntil: U40::from(voucher.valid_until),
+            fromDeposit: voucher.from_deposit,
+        };
+        sign(key, &message, &self.billing_domain())
     }
 
     pub async fn ask(&self, world: &World, chunk: u32, voucher: Option<VoucherUpload>) -> reqwest::Response {
