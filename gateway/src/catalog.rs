@@ -86,8 +86,8 @@ impl Served {
 }
 
 /// Chunks whose secrets stand in the manifest.
-fn preview_chunks(_collection: &Collection) -> u32 {
-    0
+fn preview_chunks(collection: &Collection) -> u32 {
+    u32::try_from(collection.manifest().preview_secrets.len()).unwrap_or(u32::MAX)
 }
 
 impl Shared {

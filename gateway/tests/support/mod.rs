@@ -166,6 +166,7 @@ impl World {
             licence: "CC0-1.0".into(),
             croissant: "{}".into(),
             quality_report: None,
+            preview_records: 0,
         };
         let mut writer = Publisher::new(blocks, options).unwrap();
         for i in 0..RECORDS {

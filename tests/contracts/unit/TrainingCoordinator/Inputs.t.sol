@@ -258,12 +258,18 @@ contract InputsTest is TrainingBase {
     }
 
     function test_RevertWhen_DataEscrowIsNotTheSum() external {
+        _sendEscrowing(uint256(RECORD_PRICE) * RECORDS + 1);
+        _sendEscrowing(uint256(RECORD_PRICE) * RECORDS - 1);
+        _sendEscrowing(0);
+    }
+
+    function _sendEscrowing(uint256 wrong) private {
         EscrowTerms memory escrow = escrowTerms();
         uint256 sum = escrow.dataEscrow;
-        escrow.dataEscrow += 1;
+        escrow.dataEscrow = uint128(wrong);
         RequestDetails memory details = detailsOf(oneInput());
         vm.expectRevert(
-            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_DataEscrowMismatch.selector, sum, sum + 1)
+            abi.encodeWithSelector(ITrainingCoordinator.TrainingCoordinator_DataEscrowMismatch.selector, sum, wrong)
         );
         vm.prank(user.addr);
         coordinator.request(escrow, details, oneInput());
