@@ -35,6 +35,7 @@ async fn published(content: &Blocks, records: u32, croissant: &str) -> (B256, B2
         licence: "CC-BY-4.0".into(),
         croissant: croissant.into(),
         quality_report: None,
+        preview_records: 0,
     };
     let mut publisher = Publisher::new(content.clone(), options).unwrap();
     for n in 0..records {

@@ -56,12 +56,15 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
     Ok(Pool(pool))
 }
 
-/// Brings the schema up to date. Done already, it changes nothing.
+/// Brings the schema up to date. Done already, it changes nothing. One transaction that writes from its beginning, so
+/// that services which start together do it one after the other.
 ///
 /// # Errors
 /// A database that was made by a newer or changed schema, or that can't be written.
 pub async fn migrate(pool: &Pool) -> Result<(), StoreError> {
-    Ok(MIGRATIONS.run(&pool.0).await?)
+    let mut tx = pool.write().await?;
+    MIGRATIONS.run_direct(None, &mut *tx, false).await?;
+    Ok(tx.commit().await?)
 }
 
 impl Pool {

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_sdk::gateway::Purse;
 use offsetdata_sdk::{Gateway, access, billing, collections};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::context::Settings;
 use crate::output;
@@ -245,8 +245,8 @@ async fn show(settings: &Settings, id: CollectionId, account: Option<Address>) -
     }
     let mut value = json!({ "collection": id, "account": account });
     if let Some(object) = value.as_object_mut() {
-        object.extend(rights.into_iter().map(|(name, right)| (name, right)));
+        object.extend(rights);
     }
-    output::print(settings.json, &Value::clone(&value), || lines);
+    output::print(settings.json, &value, || lines);
     Ok(())
 }

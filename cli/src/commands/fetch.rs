@@ -93,10 +93,7 @@ impl Fetch {
         if let Some(out) = &mut out {
             out.flush().context("writing the records")?;
         }
-        let spent = match &keys {
-            Some(keys) => keys.spent().await,
-            None => Spent::default(),
-        };
+        let spent = keys.as_ref().map_or_else(Spent::default, Keys::spent);
         self.report(&settings, read, spent, stopped.as_ref());
         match stopped {
             Some(error) => Err(error.into()),

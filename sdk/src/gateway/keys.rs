@@ -1,7 +1,7 @@
 //! Chunk secrets from a gateway, paid by voucher where something is due. A promise is made for a price that the chain
 //! names and for records that the manifest names, never for what a gateway asks beyond it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use alloy::primitives::aliases::U40;
@@ -56,6 +56,8 @@ pub struct Keys {
     usage_billing: Address,
     valid_until: u64,
     paying: Arc<Mutex<Paying>>,
+    /// Of its own: a call that was given up may still hold the lock above.
+    spent: Arc<SyncMutex<Spent>>,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,6 @@ struct Paying {
     purse: Option<Purse>,
     signer: Account,
     lane: Lane,
-    spent: Spent,
 }
 
 impl Keys {
@@ -116,13 +117,14 @@ impl Keys {
             payee: offer.payee,
             usage_billing: deployment.usage_billing,
             valid_until,
-            paying: Arc::new(Mutex::new(Paying { purse, signer, lane, spent: Spent::default() })),
+            paying: Arc::new(Mutex::new(Paying { purse, signer, lane })),
+            spent: Arc::default(),
         })
     }
 
     /// What this reader has promised so far.
-    pub async fn spent(&self) -> Spent {
-        self.paying.lock().await.spent
+    pub fn spent(&self) -> Spent {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The secret of a chunk. It is asked for without payment first: what was paid before is given again.
@@ -149,7 +151,7 @@ impl Keys {
             other => other?,
         };
         let secret = self.open(ordinal, &answer)?;
-        paying.spent.chunks += 1;
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).chunks += 1;
         Ok(secret)
     }
 
@@ -187,8 +189,9 @@ impl Keys {
             other => other?,
         };
         paying.lane = after;
-        paying.spent.amount += due;
-        paying.spent.records += u64::from(count);
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.amount += due;
+        spent.records += u64::from(count);
         Ok(answer)
     }
 
