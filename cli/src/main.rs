@@ -42,3 +42,29 @@ async fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// A field of a command with the name of a setting of every command would hide that setting.
+    #[test]
+    fn no_command_hides_a_setting() {
+        fn look_into(command: &clap::Command, settings: &[clap::Id]) {
+            for below in command.get_subcommands() {
+                for argument in below.get_arguments() {
+                    let id = argument.get_id();
+                    assert!(!settings.contains(id), "`{}` hides the setting {id}", below.get_name());
+                }
+                look_into(below, settings);
+            }
+        }
+        let cli = Cli::command();
+        let settings: Vec<clap::Id> =
+            cli.get_arguments().filter(|a| a.is_global_set()).map(|a| a.get_id().clone()).collect();
+        assert!(settings.len() >= 6);
+        look_into(&cli, &settings);
+        cli.debug_assert();
+    }
+}

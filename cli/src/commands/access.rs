@@ -19,8 +19,8 @@ pub(crate) enum Access {
         /// The collection
         collection: CollectionId,
         /// Whose; without it the account of --as
-        #[arg(long)]
-        account: Option<Address>,
+        #[arg(long = "account", value_name = "ADDRESS")]
+        whose: Option<Address>,
     },
     /// Take a metered offer by signatures only: a permit, and a spender key up to a cap
     #[command(
@@ -74,8 +74,8 @@ What was read is read: this stops future keys.")]
         /// The collection
         collection: CollectionId,
         /// Whom
-        #[arg(long, required = true, value_delimiter = ',')]
-        account: Vec<Address>,
+        #[arg(long = "account", value_name = "ADDRESS", required = true, value_delimiter = ',')]
+        whom: Vec<Address>,
         /// Take the denial back
         #[arg(long)]
         lift: bool,
@@ -126,7 +126,7 @@ impl Right {
 impl Access {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         match self {
-            Self::Show { collection, account } => show(&settings, collection, account).await,
+            Self::Show { collection, whose } => show(&settings, collection, whose).await,
             Self::Take(take) => take.run(&settings).await,
             other => other.send(&settings).await,
         }
@@ -145,8 +145,8 @@ impl Access {
             Self::Revoke { collection, right, from } => {
                 access::revoke(&chain, &account, collection, right.code(), from).await?
             }
-            Self::Deny { collection, account: who, lift } => {
-                access::set_denied(&chain, &account, collection, who, !lift).await?
+            Self::Deny { collection, whom, lift } => {
+                access::set_denied(&chain, &account, collection, whom, !lift).await?
             }
             Self::RevokeKey { spender } => billing::revoke_spender(&chain, &account, spender).await?,
             Self::Show { .. } | Self::Take(_) => anyhow::bail!("this is no transaction"),
