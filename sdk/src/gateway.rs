@@ -52,7 +52,7 @@ impl Gateway {
         let deployment = chain.deployment();
         let ours = (deployment.chain_id, deployment.access_token, deployment.usage_billing, deployment.token);
         let theirs = (info.chain_id, info.access_token, info.usage_billing, info.token);
-        if ours != theirs {
+        if ours != theirs || info.collection_registry != deployment.collection_registry {
             return Err(wire.failed(format!(
                 "it serves chain {} with AccessToken {}, expected chain {} with {}",
                 theirs.0, theirs.1, ours.0, ours.1

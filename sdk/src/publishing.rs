@@ -1,25 +1,18 @@
 //! What a publisher does beyond registering: records pushed from a source that may have been cut short before, the key
 //! sealed to a gateway, offers, and the proof that a version only appends. It keeps no key: see [`crate::Recovery`].
 
-use std::time::Duration;
-
 use alloy::primitives::{Address, U256};
 use alloy::rpc::types::TransactionReceipt;
 use offsetdata_content::{Collection, Published, Publisher};
 use offsetdata_protocol::CollectionKey;
 use offsetdata_protocol::bindings::access::{AccessToken, Offer};
 use offsetdata_protocol::bindings::collections::CollectionRegistry;
-use offsetdata_protocol::gateway_api::GatewayInfo;
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::record::Record;
 use offsetdata_protocol::seal::{CollectionPlace, SealingKey};
 
 use crate::recovery::fill_random;
 use crate::{Account, Chain, SdkError, collections};
-
-const GATEWAY_TIMEOUT: Duration = Duration::from_secs(20);
-/// Longest answer of a gateway about itself.
-const MAX_INFO_BYTES: usize = 64 << 10;
 
 /// How a publisher sells a right. Nothing set admits nobody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,36 +83,6 @@ pub async fn seal_key(
         sealedKey: sealed.0.to_vec().into(),
     };
     chain.send(publisher, chain.deployment().collection_registry, &call).await
-}
-
-/// Asks a gateway for what it says of itself, and checks that it serves this deployment.
-///
-/// # Errors
-/// A gateway that does not answer as it should, or that is of another deployment.
-pub async fn gateway_info(chain: &Chain, url: &str) -> Result<GatewayInfo, SdkError> {
-    let failed = |reason: String| SdkError::Gateway { url: url.to_owned(), reason };
-    let client = reqwest::Client::builder().timeout(GATEWAY_TIMEOUT).build();
-    let client = client.map_err(|e| failed(e.to_string()))?;
-    let asked = client.get(format!("{}/v1/gateway", url.trim_end_matches('/'))).send().await;
-    let mut answer = asked.map_err(|e| failed(e.without_url().to_string()))?;
-    if !answer.status().is_success() {
-        return Err(failed(format!("answered {}", answer.status())));
-    }
-    let mut body = Vec::new();
-    while let Some(part) = answer.chunk().await.map_err(|e| failed(e.without_url().to_string()))? {
-        if body.len() + part.len() > MAX_INFO_BYTES {
-            return Err(failed(format!("answered more than {MAX_INFO_BYTES} bytes")));
-        }
-        body.extend_from_slice(&part);
-    }
-    let info: GatewayInfo = serde_json::from_slice(&body)
-        .map_err(|e| failed(format!("says nothing of itself that is known: {e}")))?;
-    let deployment = chain.deployment();
-    if (info.chain_id, info.collection_registry) != (deployment.chain_id, deployment.collection_registry) {
-        let reason = format!("serves chain {} and registry {}", info.chain_id, info.collection_registry);
-        return Err(failed(format!("{reason}; this is chain {}", deployment.chain_id)));
-    }
-    Ok(info)
 }
 
 /// Whether the key was sealed to this gateway before.

@@ -12,7 +12,7 @@ use offsetdata_protocol::manifest::Visibility;
 use offsetdata_protocol::seal::SealingKey;
 use offsetdata_protocol::{Codec, CollectionKey, Digest, SeriesId};
 use offsetdata_sdk::publishing::{self, Terms};
-use offsetdata_sdk::{Account, Chain, Recovery, collections, croissant, models};
+use offsetdata_sdk::{Account, Chain, Gateway, Recovery, collections, croissant, models};
 use serde_json::json;
 
 use crate::context::Settings;
@@ -212,8 +212,8 @@ impl Sealed {
     pub(super) async fn gateways(&self, chain: &Chain) -> anyhow::Result<Vec<SealingKey>> {
         let mut keys = self.gateway_key.clone();
         for url in &self.gateway {
-            let info = publishing::gateway_info(chain, url).await;
-            keys.push(info.context("is the gateway running?")?.sealing_key);
+            let gateway = Gateway::connect(url, chain).await;
+            keys.push(gateway.context("is the gateway running?")?.info().sealing_key);
         }
         Ok(keys)
     }

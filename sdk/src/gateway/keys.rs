@@ -20,6 +20,7 @@ use offsetdata_protocol::seal::{ChunkPlace, SealingKey, SealingSecret};
 use tokio::sync::Mutex;
 
 use super::{Lane, Purse, SignedIn, sign};
+use crate::recovery::fill_random;
 use crate::{Account, Chain, SdkError};
 
 /// A voucher and a reader key are valid for so many seconds.
@@ -317,7 +318,6 @@ async fn new_lane(
 
 fn random<const N: usize>() -> Result<[u8; N], SdkError> {
     let mut bytes = [0; N];
-    let filled = aws_lc_rs::rand::fill(&mut bytes);
-    filled.map_err(|_| SdkError::Account("the machine has no randomness".into()))?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
 }
