@@ -18,6 +18,9 @@
 //! | `GET /v1/collections/{id}/statement` | → [`Statement`] |
 //! | `GET /v1/collections/{id}/sales?after=…` | → [`Sales`] |
 //! | `POST /v1/collections/{id}/settle` | → 202 [`SettleAnswer`] |
+//! | `PUT /v1/trainings/{request}` | [`TrainingUpload`] → [`TrainingOpened`] |
+//! | `POST /v1/trainings/{request}/inputs/{input}/chunks/{ordinal}/key` | [`TrainKeyRequest`] → [`TrainKeyAnswer`] |
+//! | `GET /v1/trainings/{request}/receipts` | → [`ReceiptEvidence`]s, the last of each input |
 //!
 //! What is about an account carries `Authorization: Bearer <token of the session>`; the first three calls and
 //! `GET /v1/collections/{id}` do without, and so do records of public collections and of previews. Errors are
@@ -30,8 +33,12 @@ use crate::seal::{SealedKey, SealingKey};
 use crate::{Digest, LeafHash, Root};
 
 mod text;
+mod training;
 
 pub use text::{Base64, Text};
+pub use training::{
+    ReceiptEvidence, ReceiptUpload, TrainKeyAnswer, TrainKeyRequest, TrainingOpened, TrainingUpload,
+};
 
 /// Most records in one [`RecordsRequest`].
 pub const MAX_RECORDS: u32 = 1024;
@@ -84,6 +91,14 @@ pub mod code {
     pub const OVER_CREDIT: &str = "overCredit";
     /// 409: a timed purchase that is refundable: send the word of use first. The refusal has `since`.
     pub const USE_REQUIRED: &str = "useRequired";
+    /// 403: the request, its assignment or its inputs do not hold: another worker, scheduler, attempt or state.
+    pub const NOT_ASSIGNED: &str = "notAssigned";
+    /// 403: the publisher does not trust this worker with this trainer on the collection.
+    pub const NOT_TRUSTED: &str = "notTrusted";
+    /// 404: the training was not opened here. Send its terms first.
+    pub const UNKNOWN_TRAINING: &str = "unknownTraining";
+    /// 422: records or root of the receipt are not those of the input up to this chunk.
+    pub const WRONG_RECEIPT: &str = "wrongReceipt";
     /// 409: permit or authorization does not carry the next nonce.
     pub const WRONG_NONCE: &str = "wrongNonce";
     /// 503: the chain has had no new block for too long.
@@ -379,7 +394,7 @@ pub struct SignedRelease {
     pub account: Address,
     /// Of which collection.
     pub collection: B256,
-    /// 0 READ.
+    /// 0 READ, 1 TRAIN.
     pub right: u8,
     /// Ordinal of the chunk.
     pub chunk: u32,

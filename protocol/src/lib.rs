@@ -17,6 +17,7 @@ pub mod merkle;
 pub mod messages;
 pub mod metrics;
 pub mod record;
+pub mod relay_api;
 pub mod seal;
 pub mod selection;
 pub mod worker_api;

@@ -126,6 +126,28 @@ sol! {
         uint40 releasedAt;
     }
 
+    /// An account's word, to a relayer, that it wants predictions. `recordsRoot` covers the records as leaves of a
+    /// public collection. Its `hashStruct` is the prediction's id. It never goes to the chain.
+    #[derive(Debug, PartialEq, Eq)]
+    struct PredictionRequest {
+        bytes32 model;
+        uint32 version;
+        address account;
+        bytes32 recordsRoot;
+        string audience;
+        uint40 validUntil;
+        bytes32 salt;
+    }
+
+    /// A worker's word on what a version predicts: `prediction` is the hashStruct of the request, `predictionsDigest`
+    /// is [`crate::relay_api::predictions_digest`]. It never goes to the chain.
+    #[derive(Debug, PartialEq, Eq)]
+    struct PredictionAnswer {
+        bytes32 prediction;
+        bytes32 artifactDigest;
+        bytes32 predictionsDigest;
+    }
+
     /// A worker's word, to a relayer, that it is there. It never goes to the chain.
     #[derive(Debug, PartialEq, Eq)]
     struct WorkerHello {

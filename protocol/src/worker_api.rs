@@ -9,8 +9,15 @@
 //! | `POST /v1/jobs/{request}/heartbeat` | [`Heartbeat`] → [`HeartbeatAnswer`] |
 //! | `POST /v1/jobs/{request}/commitments` | [`CommitmentUpload`] → [`Accepted`] |
 //! | `PUT /v1/jobs/{request}/artifact?attempt=N` | the artifact's bytes → [`ArtifactStored`] |
+//! | `PUT /v1/jobs/{request}/checkpoint?attempt=N&sequence=S&pointCount=P&units=U` | the checkpoint's bytes → [`CheckpointStored`] |
+//! | `GET /v1/jobs/{request}/checkpoint` | → the bytes of [`JobOffer::checkpoint`] |
 //! | `POST /v1/jobs/{request}/finish` | [`Finish`] → [`Accepted`] |
 //! | `POST /v1/jobs/{request}/fail` | [`Failure`] → [`Accepted`] |
+//! | `POST /v1/jobs/{request}/release` | [`Release`] → [`Accepted`] |
+//! | `POST /v1/predictions/claim` | [`Claim`] → [`PredictionOffer`], or 204 |
+//! | `POST /v1/predictions/{id}/answer` | [`PredictionDone`] → 204 |
+//! | `POST /v1/predictions/{id}/fail` | [`PredictionFailure`] → 204 |
+//! | `GET /v1/artifacts/{cid}` | → the bytes of a [`PredictionOffer`]'s artifact |
 //!
 //! All but the first carry `Authorization: Bearer <token of the welcome>`. Errors are [`Problem`]s: 400 malformed,
 //! 401 no or old token, 403 not this worker's job, 404 unknown job, 409 stale attempt or wrong sequence, 413 too
@@ -19,10 +26,15 @@
 use alloy::primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
+use crate::gateway_api::Base64;
+use crate::relay_api::Prediction;
+
 /// Largest block of metric points in one commitment, in bytes.
 pub const MAX_POINTS_BYTES: usize = 256 * 1024;
 /// Largest artifact, in bytes.
 pub const MAX_ARTIFACT_BYTES: usize = 256 * 1024 * 1024;
+/// Largest checkpoint, in bytes.
+pub const MAX_CHECKPOINT_BYTES: usize = 1024 * 1024 * 1024;
 /// Longest wait of a claim, in seconds.
 pub const MAX_CLAIM_WAIT_SECONDS: u32 = 30;
 
@@ -92,6 +104,34 @@ pub struct JobOffer {
     pub sequence: u32,
     /// Head after it, zero before the first.
     pub head: B256,
+    /// Where an attempt before left off; the points before it stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointRef>,
+}
+
+/// What a checkpoint is of. Its bytes are the trainer's state, encrypted by the developer's workers: a relayer keeps
+/// them and can't read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointRef {
+    /// The attempt that made it.
+    pub attempt: u8,
+    /// Metric points of the series before it: `resumePoint` of the attempt that goes on from it.
+    pub point_count: u32,
+    /// Units done before it.
+    pub units: u64,
+    /// SHA-256 of the stored bytes.
+    pub digest: B256,
+    /// Their number.
+    pub bytes: u64,
+}
+
+/// The relayer keeps a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointStored {
+    /// SHA-256 of the bytes.
+    pub digest: B256,
 }
 
 /// What a worker is doing.
@@ -128,6 +168,8 @@ pub enum Action {
     Continue,
     /// Stop: the user cancelled or the request is gone. Call `fail` with reason "cancelled".
     Cancel,
+    /// Send a checkpoint as soon as there is one, and go on.
+    Checkpoint,
 }
 
 /// Answer to a heartbeat.
@@ -217,6 +259,56 @@ pub struct Failure {
     /// What happened, for people; at most 2,000 characters.
     pub reason: String,
     /// Whether another attempt may help.
+    pub retryable: bool,
+}
+
+/// The worker gives the job back, as it shuts down: another attempt goes on from the last checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// The attempt.
+    pub attempt: u8,
+}
+
+/// A prediction for the worker that claimed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PredictionOffer {
+    /// hashStruct of the signed request.
+    pub id: B256,
+    /// The model.
+    pub model: B256,
+    /// Its version.
+    pub version: u32,
+    /// Digest of the trainer that made the version.
+    pub trainer: B256,
+    /// SHA-256 of the artifact in the clear.
+    pub artifact_digest: B256,
+    /// CID of the stored artifact (CIDv1, base32).
+    pub artifact_cid: String,
+    /// DAG-CBOR records.
+    pub records: Vec<Base64>,
+    /// Unix seconds; another worker gets it then.
+    pub lease_until: u64,
+}
+
+/// A worker's predictions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PredictionDone {
+    /// One for each record, in their order.
+    pub predictions: Vec<Prediction>,
+    /// Signature over [`crate::messages::PredictionAnswer`].
+    pub signature: Bytes,
+}
+
+/// The worker could not predict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PredictionFailure {
+    /// What happened, for people; at most 2,000 characters.
+    pub reason: String,
+    /// Whether another worker, or the same one later, may be able to.
     pub retryable: bool,
 }
 

@@ -159,6 +159,7 @@ impl Jobs {
             assignment_signature: attempt.signature,
             sequence: job.sequence,
             head: job.head,
+            checkpoint: None,
         })
     }
 

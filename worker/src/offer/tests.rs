@@ -82,6 +82,7 @@ fn offer(hyperparameters: &str) -> (JobOffer, Address) {
         assignment_signature: scheduler.signer().sign_hash_sync(&signed).unwrap().as_bytes().to_vec().into(),
         sequence: 0,
         head: B256::ZERO,
+        checkpoint: None,
     };
     (offer, worker)
 }
