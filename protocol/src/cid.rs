@@ -22,6 +22,25 @@ pub const BLOCK_BYTES: usize = 1 << 20;
 pub const MAX_LINKS: usize = 1024;
 const SHA2_256: u64 = 0x12;
 
+/// How a file becomes blocks (IPIP-499): each profile gives the same file another CID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Greatest length of a leaf's part of the file, in bytes.
+    pub block_bytes: usize,
+    /// Greatest number of links of a node.
+    pub max_links: usize,
+    /// Whether leaves are the bytes alone; otherwise each is a dag-pb node around them.
+    pub raw_leaves: bool,
+}
+
+impl Layout {
+    /// `unixfs-v1-2025`: everything that is stored here.
+    pub const V1_2025: Self = Self { block_bytes: BLOCK_BYTES, max_links: MAX_LINKS, raw_leaves: true };
+    /// `unixfs-v0-2015`, as many files were published and as Debian's `ipfs-cid` counts; CIDs are given as version 1.
+    /// For comparing: such nodes are not read here.
+    pub const V0_2015: Self = Self { block_bytes: 1 << 18, max_links: 174, raw_leaves: false };
+}
+
 /// CIDv1 of a block with this codec and SHA-256 digest.
 pub fn block_cid(codec: u64, digest: Digest) -> Cid {
     Cid::new_v1(codec, multihash_of(digest))

@@ -8,6 +8,19 @@ use std::collections::HashMap;
 #[derive(serde::Deserialize)]
 struct Vectors {
     files: Vec<File>,
+    #[serde(rename = "profile2015")]
+    profile_2015: Profile2015,
+}
+
+#[derive(serde::Deserialize)]
+struct Profile2015 {
+    files: Vec<File2015>,
+}
+
+#[derive(serde::Deserialize)]
+struct File2015 {
+    size: usize,
+    cid: String,
 }
 
 #[derive(serde::Deserialize)]
@@ -30,7 +43,7 @@ fn write(bytes: &[u8], block_bytes: usize, max_links: usize, piece: usize) -> (L
         verify_block(&cid, block).unwrap();
         blocks.insert(cid, block.to_vec());
     };
-    let mut writer = FileWriter::with_layout(block_bytes, max_links);
+    let mut writer = FileWriter::with_layout(Layout { block_bytes, max_links, raw_leaves: true });
     bytes.chunks(piece.max(1)).for_each(|piece| writer.write(piece, &mut keep));
     let root = writer.finish(&mut keep);
     (root, blocks)
@@ -61,6 +74,18 @@ fn equals_ipfs_unixfs_importer() {
         if file.block_bytes == BLOCK_BYTES {
             assert_eq!(file_cid(&bytes), root.cid);
         }
+    }
+}
+
+#[test]
+fn equals_ipfs_cid_in_the_profile_of_2015() {
+    let vectors: Vectors = serde_json::from_str(include_str!("../../../tests/vectors/cid.json")).unwrap();
+    assert!(vectors.profile_2015.files.len() >= 10);
+    for file in vectors.profile_2015.files {
+        let mut writer = FileWriter::with_layout(Layout::V0_2015);
+        content(file.size).chunks(100_003).for_each(|piece| writer.write(piece, &mut |_, _| {}));
+        let root = writer.finish(&mut |_, _| {});
+        assert_eq!((root.cid.to_string(), root.file_bytes), (file.cid, file.size as u64));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files larger than a block: the balanced tree of dag-pb nodes, written while the bytes stream, and read back.
 //! Of UnixFS it knows the file and nothing else: no directory, no metadata, no symlink.
 
-use super::{BLOCK_BYTES, Cid, DAG_PB, MAX_LINKS, RAW, block_cid, parts};
+use super::{Cid, DAG_PB, Layout, MAX_LINKS, RAW, block_cid, parts};
 use crate::ProtocolError;
 use crate::digest::Digest;
 use crate::error::{equal, in_range};
@@ -27,31 +27,30 @@ pub fn file_cid(bytes: &[u8]) -> Cid {
 /// Takes a file's bytes as they come and gives away its blocks, leaves first.
 #[derive(Debug, Clone)]
 pub struct FileWriter {
-    block_bytes: usize,
-    max_links: usize,
+    layout: Layout,
     leaf: Vec<u8>,
     /// `levels[0]` are leaves that have no parent yet, `levels[1]` their parents, and so on.
     levels: Vec<Vec<Link>>,
 }
 
 impl FileWriter {
-    /// An empty file.
+    /// An empty file in the layout of everything of ours.
     pub fn new() -> Self {
-        Self::with_layout(BLOCK_BYTES, MAX_LINKS)
+        Self::with_layout(Layout::V1_2025)
     }
 
-    /// Smaller blocks and nodes, so that tests reach every depth.
-    pub(super) fn with_layout(block_bytes: usize, max_links: usize) -> Self {
-        Self { block_bytes, max_links, leaf: Vec::new(), levels: Vec::new() }
+    /// An empty file in another layout: to hold a file against a CID that somebody else gave it.
+    pub fn with_layout(layout: Layout) -> Self {
+        Self { layout, leaf: Vec::new(), levels: Vec::new() }
     }
 
     /// Appends bytes; calls `block` for each block that became complete.
     pub fn write(&mut self, mut bytes: &[u8], block: &mut dyn FnMut(Cid, &[u8])) {
         while !bytes.is_empty() {
-            if self.leaf.len() == self.block_bytes {
+            if self.leaf.len() == self.layout.block_bytes {
                 self.end_leaf(block);
             }
-            let (taken, rest) = bytes.split_at(bytes.len().min(self.block_bytes - self.leaf.len()));
+            let (taken, rest) = bytes.split_at(bytes.len().min(self.layout.block_bytes - self.leaf.len()));
             self.leaf.extend_from_slice(taken);
             bytes = rest;
         }
@@ -78,10 +77,18 @@ impl FileWriter {
 
     fn end_leaf(&mut self, block: &mut dyn FnMut(Cid, &[u8])) {
         let len = self.leaf.len() as u64;
-        let cid = block_cid(RAW, Digest::of(&self.leaf));
-        block(cid, &self.leaf);
+        let link = if self.layout.raw_leaves {
+            let cid = block_cid(RAW, Digest::of(&self.leaf));
+            block(cid, &self.leaf);
+            Link { cid, dag_bytes: len, file_bytes: len }
+        } else {
+            let wrapped = wrapped_leaf(&self.leaf);
+            let cid = block_cid(DAG_PB, Digest::of(&wrapped));
+            block(cid, &wrapped);
+            Link { cid, dag_bytes: wrapped.len() as u64, file_bytes: len }
+        };
         self.leaf.clear();
-        self.add(0, Link { cid, dag_bytes: len, file_bytes: len }, block);
+        self.add(0, link, block);
     }
 
     fn add(&mut self, level: usize, link: Link, block: &mut dyn FnMut(Cid, &[u8])) {
@@ -89,7 +96,7 @@ impl FileWriter {
             self.levels.push(Vec::new());
         }
         // A full node is closed when its next sibling comes, so that a full root gets no lone parent.
-        if self.levels[level].len() == self.max_links {
+        if self.levels[level].len() == self.layout.max_links {
             let full = std::mem::take(&mut self.levels[level]);
             let parent = end_node(&full, block);
             self.add(level + 1, parent, block);
@@ -102,6 +109,19 @@ impl Default for FileWriter {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A leaf as a UnixFS file of its own: type file, the bytes unless there are none, their number.
+fn wrapped_leaf(bytes: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(bytes.len() + 16);
+    field_number(&mut data, 1, 2);
+    if !bytes.is_empty() {
+        field_bytes(&mut data, 2, bytes);
+    }
+    field_number(&mut data, 3, bytes.len() as u64);
+    let mut out = Vec::with_capacity(data.len() + 8);
+    field_bytes(&mut out, 1, &data);
+    out
 }
 
 fn end_node(links: &[Link], block: &mut dyn FnMut(Cid, &[u8])) -> Link {
