@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod relay;
 
 mod error;
+mod migrations;
 mod pool;
 mod record;
 

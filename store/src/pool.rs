@@ -1,20 +1,17 @@
 //! Connections and transactions. It knows no table.
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Transaction};
 use std::time::Duration;
 
-use crate::StoreError;
+use crate::{StoreError, migrations};
 
 /// One connection, or a transaction on it: what every query takes, so that the caller owns the transaction.
 pub type Conn = sqlx::AnyConnection;
 
 /// A transaction. Dropped without `commit` it is rolled back. `&mut *tx` is a [`Conn`].
 pub type Tx = Transaction<'static, Any>;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 const CONNECTIONS: u32 = 8;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -63,7 +60,7 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
 /// A database that was made by a newer or changed schema, or that can't be written.
 pub async fn migrate(pool: &Pool) -> Result<(), StoreError> {
     let mut tx = pool.write().await?;
-    MIGRATIONS.run_direct(None, &mut *tx, false).await?;
+    migrations::all().run_direct(None, &mut *tx, false).await?;
     Ok(tx.commit().await?)
 }
 
