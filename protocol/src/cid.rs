@@ -29,16 +29,21 @@ pub struct Layout {
     pub block_bytes: usize,
     /// Greatest number of links of a node.
     pub max_links: usize,
-    /// Whether leaves are the bytes alone; otherwise each is a dag-pb node around them.
+    /// Whether leaves are the bytes alone; otherwise each is a dag-pb node around them, and CIDs are of version 0.
     pub raw_leaves: bool,
 }
 
 impl Layout {
     /// `unixfs-v1-2025`: everything that is stored here.
     pub const V1_2025: Self = Self { block_bytes: BLOCK_BYTES, max_links: MAX_LINKS, raw_leaves: true };
-    /// `unixfs-v0-2015`, as many files were published and as Debian's `ipfs-cid` counts; CIDs are given as version 1.
+    /// `unixfs-v0-2015`, as many files were published and as Debian's `ipfs-cid` counts.
     /// For comparing: such nodes are not read here.
     pub const V0_2015: Self = Self { block_bytes: 1 << 18, max_links: 174, raw_leaves: false };
+
+    fn node_cid(self, digest: Digest) -> Cid {
+        let v1 = block_cid(DAG_PB, digest);
+        if self.raw_leaves { v1 } else { Cid::new_v0(*v1.hash()).unwrap_or(v1) }
+    }
 }
 
 /// CIDv1 of a block with this codec and SHA-256 digest.

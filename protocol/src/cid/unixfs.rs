@@ -1,7 +1,7 @@
 //! Files larger than a block: the balanced tree of dag-pb nodes, written while the bytes stream, and read back.
 //! Of UnixFS it knows the file and nothing else: no directory, no metadata, no symlink.
 
-use super::{Cid, DAG_PB, Layout, MAX_LINKS, RAW, block_cid, parts};
+use super::{Cid, Layout, MAX_LINKS, RAW, block_cid, parts};
 use crate::ProtocolError;
 use crate::digest::Digest;
 use crate::error::{equal, in_range};
@@ -68,7 +68,7 @@ impl FileWriter {
                 return *root;
             }
             if !links.is_empty() {
-                let parent = end_node(&links, block);
+                let parent = end_node(self.layout, &links, block);
                 self.add(at + 1, parent, block);
             }
             at += 1;
@@ -83,7 +83,7 @@ impl FileWriter {
             Link { cid, dag_bytes: len, file_bytes: len }
         } else {
             let wrapped = wrapped_leaf(&self.leaf);
-            let cid = block_cid(DAG_PB, Digest::of(&wrapped));
+            let cid = self.layout.node_cid(Digest::of(&wrapped));
             block(cid, &wrapped);
             Link { cid, dag_bytes: wrapped.len() as u64, file_bytes: len }
         };
@@ -98,7 +98,7 @@ impl FileWriter {
         // A full node is closed when its next sibling comes, so that a full root gets no lone parent.
         if self.levels[level].len() == self.layout.max_links {
             let full = std::mem::take(&mut self.levels[level]);
-            let parent = end_node(&full, block);
+            let parent = end_node(self.layout, &full, block);
             self.add(level + 1, parent, block);
         }
         self.levels[level].push(link);
@@ -124,10 +124,10 @@ fn wrapped_leaf(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn end_node(links: &[Link], block: &mut dyn FnMut(Cid, &[u8])) -> Link {
+fn end_node(layout: Layout, links: &[Link], block: &mut dyn FnMut(Cid, &[u8])) -> Link {
     let node = FileNode { links: links.to_vec() };
     let bytes = node.encode();
-    let cid = block_cid(DAG_PB, Digest::of(&bytes));
+    let cid = layout.node_cid(Digest::of(&bytes));
     block(cid, &bytes);
     let below: u64 = links.iter().map(|link| link.dag_bytes).sum();
     Link { cid, dag_bytes: below + bytes.len() as u64, file_bytes: node.file_bytes() }
