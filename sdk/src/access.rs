@@ -2,7 +2,7 @@
 //! these transactions: see [`crate::gateway`].
 
 use alloy::primitives::aliases::U40;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::TransactionReceipt;
 use offsetdata_protocol::bindings::access::{Access, AccessToken, BuyLimits, Offer};
 use offsetdata_protocol::ids::CollectionId;
@@ -111,5 +111,22 @@ pub async fn set_denied(
     denied: bool,
 ) -> Result<TransactionReceipt, SdkError> {
     let call = AccessToken::setDeniedCall { collection: id.0, accounts, denied };
+    chain.send(publisher, chain.deployment().access_token, &call).await
+}
+
+/// Trusts a worker with a trainer (zero digest: any) to train on a collection, or takes that back. Publisher only. From
+/// the depth that a gateway waits for, it gives such a worker keys for requests that pay for them.
+///
+/// # Errors
+/// As [`Chain::send`].
+pub async fn set_trainer(
+    chain: &Chain,
+    publisher: &Account,
+    id: CollectionId,
+    worker: Address,
+    trainer: B256,
+    trusted: bool,
+) -> Result<TransactionReceipt, SdkError> {
+    let call = AccessToken::setTrainerCall { collection: id.0, worker, trainerDigest: trainer, trusted };
     chain.send(publisher, chain.deployment().access_token, &call).await
 }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_sdk::gateway::Purse;
 use offsetdata_sdk::{Gateway, access, billing, collections};
+use offsetdata_worker::trainers::BuiltIn;
 use serde_json::json;
 
 use crate::context::Settings;
@@ -80,6 +81,26 @@ What was read is read: this stops future keys.")]
         #[arg(long)]
         lift: bool,
     },
+    /// Trust a worker to train on a collection, or take that back (publisher)
+    #[command(
+        after_help = "Example: offsetdata access trust 0x… --worker 0x… --trainer image-classifier --as dev:1
+
+A gateway gives keys for training only to workers that are trusted, and only for a request whose scheduler assigned them.
+What a worker was given it can keep: docs/threat-model.md says what TRAIN does not protect against."
+    )]
+    Trust {
+        /// The collection
+        collection: CollectionId,
+        /// The worker's address
+        #[arg(long)]
+        worker: Address,
+        /// Built-in trainer that it may run, or a trainer's digest; without it any
+        #[arg(long, value_parser = trainer)]
+        trainer: Option<B256>,
+        /// Take it back
+        #[arg(long)]
+        lift: bool,
+    },
     /// Revoke a spender key of the account
     #[command(after_help = "Example: offsetdata access revoke-key 0x… --as dev:6")]
     RevokeKey {
@@ -148,6 +169,10 @@ impl Access {
             Self::Deny { collection, whom, lift } => {
                 access::set_denied(&chain, &account, collection, whom, !lift).await?
             }
+            Self::Trust { collection, worker, trainer, lift } => {
+                let trainer = trainer.unwrap_or_default();
+                access::set_trainer(&chain, &account, collection, worker, trainer, !lift).await?
+            }
             Self::RevokeKey { spender } => billing::revoke_spender(&chain, &account, spender).await?,
             Self::Show { .. } | Self::Take(_) => anyhow::bail!("this is no transaction"),
         };
@@ -196,6 +221,14 @@ impl Take {
             )
         });
         Ok(())
+    }
+}
+
+/// A trainer by its name, or its digest.
+fn trainer(text: &str) -> Result<B256, String> {
+    match BuiltIn::find(text) {
+        Ok(built_in) => Ok(built_in.digest()),
+        Err(error) => text.parse().map_err(|_| format!("{error}, and it is no digest")),
     }
 }
 
