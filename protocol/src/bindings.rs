@@ -68,3 +68,13 @@ pub mod token {
         "abi/DevToken.json"
     );
 }
+
+/// The ERC-2771 forwarder (OpenZeppelin's).
+pub mod forwarder {
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
+        ERC2771Forwarder,
+        "abi/ERC2771Forwarder.json"
+    );
+    pub use ERC2771Forwarder::ForwardRequestData;
+}

@@ -18,6 +18,7 @@ pub mod messages;
 pub mod metrics;
 pub mod record;
 pub mod relay_api;
+pub mod reverts;
 pub mod seal;
 pub mod selection;
 pub mod worker_api;

@@ -148,6 +148,18 @@ sol! {
         bytes32 predictionsDigest;
     }
 
+    /// An account's word that a call may be made in its name: OpenZeppelin's type, for the forwarder.
+    #[derive(Debug, PartialEq, Eq)]
+    struct ForwardRequest {
+        address from;
+        address to;
+        uint256 value;
+        uint256 gas;
+        uint256 nonce;
+        uint48 deadline;
+        bytes data;
+    }
+
     /// A worker's word, to a relayer, that it is there. It never goes to the chain.
     #[derive(Debug, PartialEq, Eq)]
     struct WorkerHello {
@@ -206,6 +218,16 @@ pub fn gateway_domain(chain_id: u64, access_token: Address) -> Eip712Domain {
         version: "1",
         chain_id: chain_id,
         verifying_contract: access_token,
+    }
+}
+
+/// The domain of [`ForwardRequest`]: name "Offsetdata Forwarder", version "1".
+pub fn forwarder_domain(chain_id: u64, forwarder: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Offsetdata Forwarder",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: forwarder,
     }
 }
 

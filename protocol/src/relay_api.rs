@@ -11,9 +11,12 @@
 //! Every call can be repeated: the same body gets the same thing done once. Errors are
 //! [`crate::worker_api::Problem`]s.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::aliases::U48;
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::sol_types::SolCall;
 use serde::{Deserialize, Serialize};
 
+use crate::bindings::forwarder::{ERC2771Forwarder, ForwardRequestData};
 use crate::gateway_api::{Base64, Text};
 use crate::leaf::record_leaf;
 use crate::{Root, merkle};
@@ -71,7 +74,7 @@ pub enum SponsorRequest {
         /// Gas for the inner call.
         gas: u64,
         /// `nonces(from)` of the forwarder.
-        nonce: Text<alloy::primitives::U256>,
+        nonce: Text<U256>,
         /// Unix seconds, 48 bits.
         deadline: u64,
         /// Calldata of the inner call.
@@ -89,11 +92,44 @@ pub enum SponsorRequest {
     },
 }
 
+impl SponsorRequest {
+    /// What the relayer sends, and to whom. A deadline over 48 bits is the greatest of 48, for which nobody signed.
+    pub fn call(&self, forwarder: Address) -> (Address, Bytes) {
+        match self {
+            Self::Direct { to, data } => (*to, data.clone()),
+            Self::Forward { .. } => {
+                let call = self.forward().map(|request| ERC2771Forwarder::executeCall { request });
+                (forwarder, call.map(|call| call.abi_encode().into()).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The argument of `execute` and `verify`, of a forward request.
+    pub fn forward(&self) -> Option<ForwardRequestData> {
+        let Self::Forward { from, to, gas, deadline, data, signature, .. } = self else { return None };
+        Some(ForwardRequestData {
+            from: *from,
+            to: *to,
+            value: U256::ZERO,
+            gas: U256::from(*gas),
+            deadline: U48::saturating_from(*deadline),
+            data: data.clone(),
+            signature: signature.clone(),
+        })
+    }
+
+    /// Its name: keccak-256 of `to(20) ‖ calldata` of what the relayer sends.
+    pub fn id(&self, forwarder: Address) -> B256 {
+        let (to, data) = self.call(forwarder);
+        keccak256([to.as_slice(), &data].concat())
+    }
+}
+
 /// Where a sponsored call stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SponsorAnswer {
-    /// Its name: keccak-256 of what the relayer sends.
+    /// Its name: [`SponsorRequest::id`].
     pub id: B256,
     /// Where it stands.
     pub state: SponsorState,

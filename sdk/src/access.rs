@@ -4,6 +4,7 @@
 use alloy::primitives::aliases::U40;
 use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::TransactionReceipt;
+use offsetdata_protocol::bindings::access::AccessToken::BuyAuthorization;
 use offsetdata_protocol::bindings::access::{Access, AccessToken, BuyLimits, Offer};
 use offsetdata_protocol::ids::CollectionId;
 
@@ -37,7 +38,8 @@ pub async fn standing(
     Ok(Standing { has_access, access, offer })
 }
 
-/// Buys a right for a time, at the terms of `standing` or better, by allowance.
+/// Buys a right for a time, at the terms of `standing` or better: by allowance, or where a relayer pays by one signature
+/// (ERC-3009).
 ///
 /// # Errors
 /// As [`Chain::send`]; an offer that sells no time.
@@ -56,15 +58,36 @@ pub async fn buy(
     if offer.price > max_price {
         return Err(SdkError::Terms(format!("it costs {}, at most {max_price} is to be paid", offer.price)));
     }
-    token::ensure_allowance(chain, account, at, U256::from(offer.price)).await?;
     let forever = U40::MAX;
     let limits = BuyLimits {
         maxPrice: offer.price,
         minDuration: if offer.duration.is_zero() { forever } else { offer.duration },
         minRefundWindow: offer.refundWindow,
     };
-    let call = AccessToken::buyCall { collection: id.0, right, limits };
-    chain.send(account, at, &call).await
+    if !chain.is_sponsored() {
+        token::ensure_allowance(chain, account, at, U256::from(offer.price)).await?;
+        let call = AccessToken::buyCall { collection: id.0, right, limits };
+        return chain.send(account, at, &call).await;
+    }
+    let mut salt = B256::ZERO;
+    aws_lc_rs::rand::fill(&mut salt.0)
+        .map_err(|_| SdkError::Account("the machine has no randomness".into()))?;
+    let (buyer, collection) = (account.address(), id.0);
+    let nonce_call = AccessToken::buyNonceOfCall { buyer, collection, right, limits: limits.clone(), salt };
+    let nonce = chain.call(at, &nonce_call).await?;
+    let paid = token::authorize(chain, account, at, U256::from(offer.price), nonce).await?;
+    let purchase = BuyAuthorization {
+        buyer,
+        collection,
+        right,
+        limits,
+        validAfter: paid.valid_after,
+        validBefore: paid.valid_before,
+        salt,
+    };
+    chain
+        .land(account, at, &AccessToken::buyWithAuthorizationCall { purchase, signature: paid.signature })
+        .await
 }
 
 /// Grants a right until `expiry` (Unix seconds), without it for ever. Publisher only.

@@ -1,6 +1,7 @@
 //! Calls and transactions against one deployment. Before anything is sent it is tried, so that a refusal costs nothing
 //! and comes with the contract's reason.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::network::TransactionBuilder;
@@ -10,8 +11,9 @@ use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use alloy::transports::{RpcError, TransportErrorKind};
 use offsetdata_protocol::deployments::Deployment;
+use offsetdata_protocol::reverts;
 
-use crate::{Account, SdkError, reverts};
+use crate::{Account, Relayer, SdkError};
 
 /// How long a transaction may take to be mined.
 const MINED_WITHIN: Duration = Duration::from_secs(120);
@@ -23,6 +25,7 @@ const POLL: Duration = Duration::from_millis(200);
 pub struct Chain {
     provider: DynProvider,
     deployment: Deployment,
+    sponsor: Option<Arc<Relayer>>,
 }
 
 impl Chain {
@@ -37,7 +40,7 @@ impl Chain {
         if actual != deployment.chain_id {
             return Err(SdkError::WrongChain { expected: deployment.chain_id, actual });
         }
-        let chain = Self { provider, deployment };
+        let chain = Self { provider, deployment, sponsor: None };
         for (name, address) in [
             ("CollectionRegistry", chain.deployment.collection_registry),
             ("ModelRegistry", chain.deployment.model_registry),
@@ -48,6 +51,28 @@ impl Chain {
             }
         }
         Ok(chain)
+    }
+
+    /// The same chain, where a relayer pays: what an account sends goes as a request that it signs for the forwarder.
+    ///
+    /// # Errors
+    /// A relayer that pays for nobody.
+    pub fn with_sponsor(&self, relayer: Relayer) -> Result<Self, SdkError> {
+        if relayer.info().sponsor.is_none() {
+            let url = relayer.info().audience.clone();
+            return Err(SdkError::Relayer { url, reason: "it pays for nobody's transactions".into() });
+        }
+        Ok(Self { sponsor: Some(Arc::new(relayer)), ..self.clone() })
+    }
+
+    /// The same chain, where accounts pay for themselves.
+    pub fn without_sponsor(&self) -> Self {
+        Self { sponsor: None, ..self.clone() }
+    }
+
+    /// Whether a relayer pays.
+    pub fn is_sponsored(&self) -> bool {
+        self.sponsor.is_some()
     }
 
     /// The deployment.
@@ -88,7 +113,7 @@ impl Chain {
         self.provider.estimate_gas(request).await.map_err(rpc)
     }
 
-    /// Sends a transaction and waits until it is mined.
+    /// Sends a transaction and waits until it is mined. With a sponsor the account signs, and the relayer sends and pays.
     ///
     /// # Errors
     /// A refusal with the contract's reason, before anything is sent; a transaction that fails or is not mined.
@@ -98,15 +123,53 @@ impl Chain {
         to: Address,
         call: &C,
     ) -> Result<TransactionReceipt, SdkError> {
-        let request = TransactionRequest::default()
-            .with_from(account.address())
-            .with_kind(TxKind::Call(to))
-            .with_input(call.abi_encode());
+        let request = transaction(account, to, call);
         self.provider.call(request.clone()).await.map_err(rpc)?;
+        match &self.sponsor {
+            // The token takes nothing from a forwarder: its own forms carry signatures.
+            Some(sponsor) if to != self.deployment.token => {
+                let gas = self.provider.estimate_gas(request).await.map_err(rpc)?;
+                let hash = sponsor.sponsor(account, to, call.abi_encode().into(), gas).await?;
+                self.mined(hash).await
+            }
+            _ => self.send_own(account, request).await,
+        }
+    }
+
+    /// Sends a call that anyone may send, as its arguments carry the user's signature. With a sponsor the relayer sends it,
+    /// otherwise `account` does.
+    ///
+    /// # Errors
+    /// As [`Chain::send`].
+    pub async fn land<C: SolCall>(
+        &self,
+        account: &Account,
+        to: Address,
+        call: &C,
+    ) -> Result<TransactionReceipt, SdkError> {
+        let request = transaction(account, to, call);
+        self.provider.call(request.clone()).await.map_err(rpc)?;
+        match &self.sponsor {
+            Some(sponsor) => {
+                let hash = sponsor.sponsor_direct(to, call.abi_encode().into()).await?;
+                self.mined(hash).await
+            }
+            None => self.send_own(account, request).await,
+        }
+    }
+
+    async fn send_own(
+        &self,
+        account: &Account,
+        request: TransactionRequest,
+    ) -> Result<TransactionReceipt, SdkError> {
         let sender =
             ProviderBuilder::new().wallet(account.signer().clone()).connect_provider(self.provider.clone());
         let pending = sender.send_transaction(request).await.map_err(rpc)?;
-        let hash = *pending.tx_hash();
+        self.mined(*pending.tx_hash()).await
+    }
+
+    async fn mined(&self, hash: B256) -> Result<TransactionReceipt, SdkError> {
         let receipt = self.receipt(hash).await?;
         if !receipt.status() {
             return Err(SdkError::Transaction { hash, reason: "it was mined and failed".into() });
@@ -154,6 +217,13 @@ impl Chain {
             reason: format!("not mined within {} s; it may still be", MINED_WITHIN.as_secs()),
         })
     }
+}
+
+fn transaction<C: SolCall>(account: &Account, to: Address, call: &C) -> TransactionRequest {
+    TransactionRequest::default()
+        .with_from(account.address())
+        .with_kind(TxKind::Call(to))
+        .with_input(call.abi_encode())
 }
 
 /// An RPC error, with the contract's reason where there is one.

@@ -69,6 +69,17 @@ pub enum SdkError {
     /// A gateway refused, with its reason.
     #[error("the gateway refused ({}): {}", .0.code, .0.detail.as_deref().unwrap_or(&.0.title))]
     GatewayRefused(Box<offsetdata_protocol::gateway_api::Refusal>),
+    /// A relayer cannot be reached or answered with an error.
+    #[error("relayer {url}: {reason}")]
+    Relayer {
+        /// Which relayer.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A relayer refused, with its reason.
+    #[error("the relayer refused ({}): {}", .0.code, .0.detail.as_deref().unwrap_or(&.0.title))]
+    RelayerRefused(Box<offsetdata_protocol::worker_api::Problem>),
     /// A recovery file that cannot be read or written.
     #[error("recovery file {path}: {reason}")]
     Recovery {
@@ -92,7 +103,8 @@ impl SdkError {
     /// Whether trying again can help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Rpc(_) | Self::Indexer { .. } | Self::Gateway { .. } => true,
+            Self::Rpc(_) | Self::Indexer { .. } | Self::Gateway { .. } | Self::Relayer { .. } => true,
+            Self::RelayerRefused(problem) => matches!(problem.status, 429 | 503),
             Self::GatewayRefused(refusal) => refusal.retry_after_seconds.is_some(),
             Self::Content(error) => error.is_retryable(),
             _ => false,

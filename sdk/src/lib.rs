@@ -19,7 +19,7 @@ pub mod models;
 pub mod publishing;
 pub mod reading;
 mod recovery;
-mod reverts;
+pub mod relayer;
 pub mod token;
 pub mod training;
 
@@ -30,3 +30,4 @@ pub use gateway::Gateway;
 pub use indexer::Indexer;
 pub use reading::Reader;
 pub use recovery::Recovery;
+pub use relayer::Relayer;

@@ -138,19 +138,30 @@ pub async fn prepare(chain: &Chain, user: Address, plan: &TrainingPlan) -> Resul
     Ok(Terms { escrow, details, inputs, request, total })
 }
 
-/// Requests the training: approves the escrow where needed, and sends the request.
+/// Requests the training: approves the escrow where needed, and sends the request. Where a relayer pays, one signature
+/// (ERC-3009, its nonce the request's id) is both.
 ///
 /// # Errors
 /// As [`Chain::send`].
 pub async fn request(chain: &Chain, user: &Account, terms: &Terms) -> Result<TransactionReceipt, SdkError> {
     let coordinator = chain.deployment().training_coordinator;
-    token::ensure_allowance(chain, user, coordinator, terms.total).await?;
-    let call = TrainingCoordinator::requestCall {
-        escrow: terms.escrow.clone(),
-        details: terms.details.clone(),
-        inputs: terms.inputs.clone(),
+    let (escrow, details, inputs) = (terms.escrow.clone(), terms.details.clone(), terms.inputs.clone());
+    let receipt = if chain.is_sponsored() {
+        let paid = token::authorize(chain, user, coordinator, terms.total, terms.request.0).await?;
+        let call = TrainingCoordinator::requestWithAuthorizationCall {
+            escrow,
+            details,
+            inputs,
+            validAfter: paid.valid_after,
+            validBefore: paid.valid_before,
+            signature: paid.signature,
+        };
+        chain.land(user, coordinator, &call).await?
+    } else {
+        token::ensure_allowance(chain, user, coordinator, terms.total).await?;
+        let call = TrainingCoordinator::requestCall { escrow, details, inputs };
+        chain.send(user, coordinator, &call).await?
     };
-    let receipt = chain.send(user, coordinator, &call).await?;
     let opened = receipt.logs().iter().any(|log| {
         log.address() == coordinator
             && TrainingCoordinator::TrainingRequested::decode_log(&log.inner)

@@ -1,16 +1,17 @@
 //! Turns revert data into the contract's own words. It knows the errors of our contracts and of their libraries.
 
+use crate::bindings::access::AccessToken::AccessTokenErrors;
+use crate::bindings::billing::UsageBilling::UsageBillingErrors;
+use crate::bindings::collections::CollectionRegistry::CollectionRegistryErrors;
+use crate::bindings::forwarder::ERC2771Forwarder::ERC2771ForwarderErrors;
+use crate::bindings::models::ModelRegistry::ModelRegistryErrors;
+use crate::bindings::token::DevToken::DevTokenErrors;
+use crate::bindings::training::TrainingCoordinator::TrainingCoordinatorErrors;
 use alloy::primitives::Bytes;
 use alloy::sol_types::{Revert, SolError, SolInterface};
-use offsetdata_protocol::bindings::access::AccessToken::AccessTokenErrors;
-use offsetdata_protocol::bindings::billing::UsageBilling::UsageBillingErrors;
-use offsetdata_protocol::bindings::collections::CollectionRegistry::CollectionRegistryErrors;
-use offsetdata_protocol::bindings::models::ModelRegistry::ModelRegistryErrors;
-use offsetdata_protocol::bindings::token::DevToken::DevTokenErrors;
-use offsetdata_protocol::bindings::training::TrainingCoordinator::TrainingCoordinatorErrors;
 
 /// The reason in words: name and values of the error.
-pub(crate) fn reason(data: &Bytes) -> String {
+pub fn reason(data: &[u8]) -> String {
     if let Ok(Revert { reason }) = Revert::abi_decode(data) {
         return reason;
     }
@@ -27,9 +28,14 @@ pub(crate) fn reason(data: &Bytes) -> String {
         AccessTokenErrors,
         CollectionRegistryErrors,
         UsageBillingErrors,
-        DevTokenErrors
+        DevTokenErrors,
+        ERC2771ForwarderErrors
     );
-    if data.is_empty() { "without a reason".to_owned() } else { format!("unknown error {data}") }
+    if data.is_empty() {
+        return "without a reason".to_owned();
+    }
+    // What nobody of us knows may be as long as a contract likes.
+    format!("unknown error {}", Bytes::copy_from_slice(&data[..data.len().min(68)]))
 }
 
 /// `A(A { x: 1 })` becomes `A { x: 1 }`.
@@ -41,23 +47,23 @@ fn plain(debug: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bindings::token::DevToken::ERC20InsufficientBalance;
+    use crate::bindings::training::TrainingCoordinator::TrainingCoordinator_StaleAttempt;
     use alloy::primitives::address;
-    use offsetdata_protocol::bindings::token::DevToken::ERC20InsufficientBalance;
-    use offsetdata_protocol::bindings::training::TrainingCoordinator::TrainingCoordinator_StaleAttempt;
 
     #[test]
     fn reasons_are_told_by_name_and_values() {
         let stale = TrainingCoordinator_StaleAttempt { actual: 1, current: 2 }.abi_encode();
-        assert_eq!(reason(&stale.into()), "TrainingCoordinator_StaleAttempt { actual: 1, current: 2 }");
+        assert_eq!(reason(&stale), "TrainingCoordinator_StaleAttempt { actual: 1, current: 2 }");
         let sender = address!("0x00000000000000000000000000000000000000aa");
         let poor = ERC20InsufficientBalance {
             sender,
             balance: alloy::primitives::U256::from(1),
             needed: alloy::primitives::U256::from(2),
         };
-        assert!(reason(&poor.abi_encode().into()).starts_with("ERC20InsufficientBalance"));
-        assert_eq!(reason(&Revert::from("plain words").abi_encode().into()), "plain words");
-        assert_eq!(reason(&Bytes::new()), "without a reason");
-        assert_eq!(reason(&Bytes::from_static(&[1, 2, 3, 4])), "unknown error 0x01020304");
+        assert!(reason(&poor.abi_encode()).starts_with("ERC20InsufficientBalance"));
+        assert_eq!(reason(&Revert::from("plain words").abi_encode()), "plain words");
+        assert_eq!(reason(&[]), "without a reason");
+        assert_eq!(reason(&[1, 2, 3, 4]), "unknown error 0x01020304");
     }
 }
