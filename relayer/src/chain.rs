@@ -1,5 +1,7 @@
 //! The node behind an RPC endpoint, as far as the relayer needs it. It holds no key and decides nothing.
 
+mod read;
+
 use std::time::Duration;
 
 use alloy::eips::BlockId;

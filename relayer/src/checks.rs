@@ -39,6 +39,8 @@ pub enum Cause {
     Untrue,
     /// It may hold later.
     NotNow,
+    /// More than this relayer does for one account.
+    TooMany,
 }
 
 /// What does not hold: a word for programs, and what was expected and came.

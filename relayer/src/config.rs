@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 
 use crate::jobs::JobSettings;
+use crate::predictions::PredictionSettings;
 use crate::secrets::{Keys, Secret};
+use crate::sponsor::SponsorSettings;
 use crate::transactions::TransactionSettings;
 
 /// Carries requests to workers and their signed work to the chain.
@@ -51,4 +53,10 @@ pub struct Config {
     /// Transactions.
     #[command(flatten)]
     pub transactions: TransactionSettings,
+    /// What is paid for users.
+    #[command(flatten)]
+    pub sponsor: SponsorSettings,
+    /// Predictions.
+    #[command(flatten)]
+    pub predictions: PredictionSettings,
 }

@@ -18,6 +18,7 @@ use offsetdata_store::{Count, Pool, connect, migrate};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::files::Files;
 use crate::jobs::{Claimant, JobSettings, Jobs};
 use crate::scheduler::Scheduler;
 
@@ -47,6 +48,7 @@ impl Bench {
         let jobs = Jobs {
             pool: database(&folder).await,
             blocks: Blocks::directory(folder.path().join("blocks")).unwrap(),
+            checkpoints: Files::open(&folder.path().join("checkpoints")).unwrap(),
             sender: scheduler.address(),
             scheduler: Scheduler::new(scheduler, CHAIN_ID, COORDINATOR),
             coordinator: COORDINATOR,
@@ -128,6 +130,7 @@ impl Bench {
             reason: None,
             created_at: Count(self.opened_at),
             updated_at: Count(self.opened_at),
+            released: 0,
         };
         let mut tx = self.jobs.pool.write().await.unwrap();
         insert_job(&mut tx, job).await.unwrap();

@@ -1,17 +1,17 @@
 //! The HTTP interface that workers call (`offsetdata_protocol::worker_api`), and read-only pages for the operator.
 //! It never calls a worker.
 
-pub(crate) mod artifact;
+mod artifact;
 mod body;
 mod operator;
 mod problem;
 mod session;
+mod user;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,22 +23,32 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use offsetdata_protocol::relay_api::{MAX_PREDICTION_BYTES, MAX_PREDICTION_RECORDS};
 use offsetdata_protocol::worker_api::MAX_POINTS_BYTES;
 use tokio::sync::Semaphore;
 
+use crate::files::Files;
 use crate::jobs::Jobs;
+use crate::predictions::Predictions;
+use crate::sponsor::Sponsor;
 pub use problem::ApiError;
 
 /// Largest body of a call without points, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 /// A commitment's points as hexadecimal digits, and the rest.
 const MAX_COMMITMENT_BODY: usize = 2 * MAX_POINTS_BYTES + MAX_BODY;
+/// Calldata of a sponsored call as hexadecimal digits, and the rest.
+const MAX_SPONSOR_BODY: usize = 2 * 128 * 1024 + MAX_BODY;
+/// Records in base64, each with its quotes, and the rest.
+const MAX_PREDICTION_BODY: usize = MAX_PREDICTION_BYTES / 3 * 4 + 8 * MAX_PREDICTION_RECORDS + MAX_BODY;
 /// No call but an upload takes longer: the longest wait of a claim, and time to answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// No upload takes longer.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(1800);
 /// Uploads at the same time.
 const MAX_UPLOADS: usize = 4;
+/// Sponsored calls that are tried, and predictions that are read, at the same time.
+const MAX_TRIES: usize = 32;
 
 /// What the calls need.
 #[derive(Debug, Clone)]
@@ -54,37 +64,61 @@ pub struct Api {
     /// Workers that may serve every base.
     pub allowed: Vec<Address>,
     /// Where artifacts lie.
-    pub artifacts: PathBuf,
+    pub artifacts: Files,
+    /// Pays for users' calls.
+    pub sponsor: Sponsor,
+    /// All steps of predictions.
+    pub predictions: Predictions,
 }
 
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) api: Api,
     pub(crate) uploads: Semaphore,
+    pub(crate) tries: Semaphore,
 }
 
 type Shared = Arc<Context>;
 
 /// The routes.
 pub fn router(api: Api) -> Router {
-    let shared: Shared = Arc::new(Context { api, uploads: Semaphore::new(MAX_UPLOADS) });
+    let shared: Shared =
+        Arc::new(Context { api, uploads: Semaphore::new(MAX_UPLOADS), tries: Semaphore::new(MAX_TRIES) });
     let calls = Router::new()
         .route("/v1/workers", post(worker::hello))
         .route("/v1/claim", post(worker::claim))
         .route("/v1/jobs/{request}/heartbeat", post(worker::heartbeat))
         .route("/v1/jobs/{request}/finish", post(worker::finish))
         .route("/v1/jobs/{request}/fail", post(worker::fail))
+        .route("/v1/jobs/{request}/release", post(worker::release))
+        .route("/v1/predictions/claim", post(worker::claim_prediction))
+        .route("/v1/predictions/{id}/answer", post(worker::answer_prediction))
+        .route("/v1/predictions/{id}/fail", post(worker::fail_prediction))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .route(
             "/v1/jobs/{request}/commitments",
             post(worker::commitment).layer(DefaultBodyLimit::max(MAX_COMMITMENT_BODY)),
         )
+        .route("/v1/relayer", get(user::info))
+        .route("/v1/sponsor", post(user::sponsor).layer(DefaultBodyLimit::max(MAX_SPONSOR_BODY)))
+        .route("/v1/sponsor/{id}", get(user::sponsored))
+        .route(
+            "/v1/models/{model}/predictions",
+            post(user::predict).layer(DefaultBodyLimit::max(MAX_PREDICTION_BODY)),
+        )
         .route("/v1/jobs", get(operator::list_jobs))
         .route("/v1/transactions", get(operator::list_transactions))
         .route("/health", get(operator::health))
+        .route("/ready", get(operator::ready))
+        .route("/metrics", get(operator::metrics))
         .layer(middleware::from_fn(|request: Request, next: Next| in_time(CALL_TIMEOUT, request, next)));
     let uploads = Router::new()
         .route("/v1/jobs/{request}/artifact", put(artifact::upload))
+        .route("/v1/artifacts/{cid}", get(artifact::download))
+        .route(
+            "/v1/jobs/{request}/checkpoint",
+            put(artifact::upload_checkpoint).get(artifact::download_checkpoint),
+        )
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(|request: Request, next: Next| in_time(UPLOAD_TIMEOUT, request, next)));
     Router::new()

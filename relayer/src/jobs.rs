@@ -1,9 +1,11 @@
 //! Jobs: our work for requests, from the chain's row to the last transaction. What workers say comes through `http`.
 
+mod checkpoint;
 mod ending;
 mod follow;
 mod intake;
 mod lease;
+mod limits;
 mod settings;
 pub mod state;
 #[cfg(test)]
@@ -20,12 +22,15 @@ use offsetdata_store::relay::transactions::{NewTransaction, insert_transaction};
 use offsetdata_store::{Count, Pool, StoreError, Tx};
 use tokio::sync::Notify;
 
+pub use checkpoint::CheckpointPlace;
+pub(crate) use checkpoint::checkpoint_name;
 pub use lease::Claimant;
 pub use settings::JobSettings;
 pub use uploads::StoredArtifact;
 
 use crate::RelayerError;
 use crate::checks::Refusal;
+use crate::files::Files;
 use crate::landing::Terms;
 use crate::scheduler::Scheduler;
 use crate::transactions::Kind;
@@ -41,6 +46,8 @@ pub struct Jobs {
     pub pool: Pool,
     /// Where points blocks and reasons go, and hyperparameters come from.
     pub blocks: Blocks,
+    /// Where checkpoints lie.
+    pub checkpoints: Files,
     /// The key that methods name.
     pub scheduler: Scheduler,
     /// The contract.
@@ -152,6 +159,7 @@ impl Jobs {
             target: self.coordinator,
             calldata: wanted.calldata,
             expires_at: wanted.terms.last_moment().max(now).saturating_add(EXPIRY_MARGIN),
+            max_gas: None,
         };
         Ok(insert_transaction(tx, new, now).await?)
     }

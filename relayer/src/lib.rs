@@ -5,17 +5,21 @@
 
 pub mod chain;
 pub mod checks;
+pub mod files;
 pub mod http;
 pub mod jobs;
 pub mod landing;
+pub mod predictions;
 pub mod scheduler;
 pub mod secrets;
+pub mod sponsor;
 pub mod transactions;
 
 mod config;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod metrics;
 mod service;
 
 pub use config::Config;

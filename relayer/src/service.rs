@@ -17,9 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::RelayerError;
 use crate::chain::Chain;
 use crate::config::Config;
+use crate::files::Files;
 use crate::http::{self, Api, unix_now};
 use crate::jobs::Jobs;
+use crate::predictions::Predictions;
 use crate::scheduler::Scheduler;
+use crate::sponsor::Sponsor;
 use crate::transactions::{Reconciler, TransactionSettings};
 
 /// Between two tries where something failed or another process holds the signer.
@@ -64,7 +67,8 @@ impl Relayer {
         for gateway in &config.gateway {
             blocks = blocks.with_gateway(gateway)?;
         }
-        http::artifact::prepare(&config.artifacts)?;
+        let artifacts = Files::open(&config.artifacts)?;
+        let checkpoints = Files::open(&config.artifacts.join("checkpoints"))?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| RelayerError::Io { what: format!("listen on {}", config.listen), source })?;
@@ -76,6 +80,7 @@ impl Relayer {
         let jobs = Jobs {
             pool,
             blocks,
+            checkpoints,
             scheduler: Scheduler::new(scheduler, deployment.chain_id, coordinator),
             coordinator,
             sender: signer.address(),
@@ -84,17 +89,42 @@ impl Relayer {
             queued: Arc::new(Notify::new()),
             wanted: Arc::new(Notify::new()),
         };
+        jobs.sweep_checkpoints().await?;
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        let sponsor = Sponsor {
+            pool: jobs.pool.clone(),
+            chain: chain.clone(),
+            deployment: deployment.clone(),
+            sender: signer.address(),
+            margin_percent: config.transactions.gas_margin_percent,
+            settings: config.sponsor,
+            wanted: jobs.wanted.clone(),
+        };
+        let predictions = Predictions {
+            pool: jobs.pool.clone(),
+            chain: chain.clone(),
+            model_registry: deployment.model_registry,
+            domain: relay_domain(deployment.chain_id, coordinator),
+            audience: public_url.clone(),
+            confirmations: config.transactions.confirmations,
+            settings: config.predictions,
+            asked: Arc::default(),
+            answered: Arc::default(),
+        };
         let api = Api {
             jobs,
             chain_id: deployment.chain_id,
             relay_domain: relay_domain(deployment.chain_id, coordinator),
-            public_url: public_url.trim_end_matches('/').to_owned(),
+            public_url,
             allowed: config.allow_worker,
-            artifacts: config.artifacts,
+            artifacts,
+            sponsor,
+            predictions,
         };
         let poll = Duration::from_millis(config.poll_milliseconds);
         let assignment_seconds = config.jobs.assignment_seconds.into();
-        let settings = TransactionSettings { assignment_seconds, ..config.transactions };
+        let forwarder = Some(deployment.forwarder);
+        let settings = TransactionSettings { assignment_seconds, forwarder, ..config.transactions };
         Ok(Self { listener, address, api, chain, signer, settings, poll })
     }
 
@@ -117,7 +147,7 @@ impl Relayer {
             signer = %self.signer.address(),
             "relayer"
         );
-        let jobs = tokio::spawn(follow_jobs(self.api.jobs.clone(), self.poll, stop.clone()));
+        let jobs = tokio::spawn(follow(self.api.clone(), self.poll, stop.clone()));
         let sender = Sender {
             jobs: self.api.jobs.clone(),
             chain: self.chain,
@@ -197,10 +227,16 @@ async fn open_database(url: &str) -> Result<Pool, RelayerError> {
     }
 }
 
-async fn follow_jobs(jobs: Jobs, poll: Duration, stop: CancellationToken) {
+async fn follow(api: Api, poll: Duration, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = jobs.round(unix_now()).await {
+        if let Err(error) = api.jobs.round(unix_now()).await {
             tracing::warn!(%error, "jobs: trying again");
+        }
+        if let Err(error) = api.predictions.round(unix_now()).await {
+            tracing::warn!(%error, "predictions: trying again");
+        }
+        if let Err(error) = api.sponsor.round().await {
+            tracing::warn!(%error, "sponsored calls: trying again");
         }
         tokio::select! {
             () = stop.cancelled() => {}

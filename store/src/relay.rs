@@ -1,8 +1,12 @@
 //! The relayer's tables. The relayer is their only writer; nothing here decides what happens next.
 
+pub mod checkpoints;
+pub mod counts;
 pub mod jobs;
+pub mod predictions;
 pub mod sessions;
 pub mod signers;
+pub mod sponsored;
 pub mod transactions;
 pub mod work;
 

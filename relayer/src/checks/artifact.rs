@@ -10,7 +10,7 @@ pub(super) fn of_finish(case: &FinishCase<'_>) -> Result<(), Refusal> {
         let detail = "no artifact of this attempt is stored: send it first";
         return Err(Refusal::rejected(Cause::Conflict, "noArtifact", detail));
     };
-    same("artifactDigest", stored.digest, case.finish.artifact_digest)?;
+    // `artifactDigest` is of the bytes in the clear, which nobody here can open.
     let cid = stored.cid.parse::<Cid>().ok().and_then(|cid| parts(&cid).ok());
     let Some((_, digest)) = cid else {
         return Err(Refusal::try_again("the stored CID can't be read"));

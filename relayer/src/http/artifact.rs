@@ -1,148 +1,152 @@
-//! Artifacts: streamed to the relayer's own directory, hashed on the way. They never go to the public block store:
-//! the developer alone holds weights.
+//! Artifacts and checkpoints on their way in and out. Both are ciphertext of the developer's workers; who is not one of
+//! them gets none.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use aws_lc_rs::digest::{Context as Hasher, SHA256};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use futures::StreamExt;
-use offsetdata_protocol::Digest;
-use offsetdata_protocol::cid::FileWriter;
-use offsetdata_protocol::worker_api::{ArtifactStored, MAX_ARTIFACT_BYTES};
+use axum::response::{IntoResponse, Response};
+use offsetdata_protocol::cid::Cid;
+use offsetdata_protocol::worker_api::{
+    ArtifactStored, CheckpointStored, MAX_ARTIFACT_BYTES, MAX_CHECKPOINT_BYTES,
+};
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
 
 use super::body::OfRequest;
 use super::session::Session;
 use super::{ApiError, Shared, unix_now};
-use crate::RelayerError;
-use crate::jobs::StoredArtifact;
-
-/// The next bytes come within this time, or the upload ends.
-const IDLE: Duration = Duration::from_secs(30);
-const INCOMING: &str = "incoming-";
+use crate::files::{Files, Incoming, UploadError};
+use crate::jobs::{CheckpointPlace, StoredArtifact, checkpoint_name};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct UploadQuery {
+pub(super) struct ArtifactQuery {
     attempt: u8,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct CheckpointQuery {
+    attempt: u8,
+    sequence: u32,
+    point_count: u32,
+    units: u64,
 }
 
 pub(super) async fn upload(
     State(shared): State<Shared>,
     Session(claimant): Session,
     OfRequest(request): OfRequest,
-    query: Result<Query<UploadQuery>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<ArtifactQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ArtifactStored>, ApiError> {
     let Query(query) = query.map_err(|error| ApiError::malformed(error.body_text()))?;
-    let declared =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|bytes| bytes > MAX_ARTIFACT_BYTES as u64) {
-        return Err(too_large());
-    }
+    expect_length(&headers, MAX_ARTIFACT_BYTES)?;
     let jobs = &shared.api.jobs;
     jobs.expect_artifact(request, claimant.worker, query.attempt).await?;
-    let _permit = shared.uploads.try_acquire().map_err(|_| {
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "tryAgain",
-            "too many artifacts are being sent at once",
-        )
-    })?;
-    let stored = store(&shared.api.artifacts, body).await?;
+    let incoming = take(&shared, &shared.api.artifacts, body, MAX_ARTIFACT_BYTES).await?;
+    let stored = StoredArtifact { digest: incoming.digest, cid: incoming.cid, bytes: incoming.bytes };
+    shared.api.artifacts.keep(incoming, &artifact_name(stored.digest.0)).await?;
     jobs.note_artifact(request, claimant.worker, query.attempt, &stored, unix_now()).await?;
     tracing::info!(%request, attempt = query.attempt, bytes = stored.bytes, cid = %stored.cid, "artifact");
     Ok(Json(ArtifactStored { digest: stored.digest.into(), cid: stored.cid.to_string() }))
 }
 
-fn too_large() -> ApiError {
-    let detail = format!("an artifact has at most {MAX_ARTIFACT_BYTES} bytes");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", detail)
+pub(super) async fn download(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    cid: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path(cid) = cid.map_err(|error| ApiError::malformed(error.body_text()))?;
+    let cid = cid.parse::<Cid>().map_err(|_| ApiError::malformed("this is no CID"))?;
+    let row = shared.api.jobs.artifact_for(&cid, &claimant).await?;
+    let file = shared.api.artifacts.read(&artifact_name(row.digest.0)).await?;
+    file.map(|(body, bytes)| stream(body, bytes)).ok_or_else(|| missing("this artifact is not here any more"))
 }
 
-/// A file that goes away unless it is kept.
-struct Incoming(Option<PathBuf>);
+pub(super) async fn upload_checkpoint(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    OfRequest(request): OfRequest,
+    query: Result<Query<CheckpointQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<CheckpointStored>, ApiError> {
+    let Query(query) = query.map_err(|error| ApiError::malformed(error.body_text()))?;
+    expect_length(&headers, MAX_CHECKPOINT_BYTES)?;
+    let place = CheckpointPlace {
+        attempt: query.attempt,
+        sequence: query.sequence,
+        point_count: query.point_count,
+        units: query.units,
+    };
+    let (jobs, worker) = (&shared.api.jobs, claimant.worker);
+    jobs.expect_checkpoint(request, worker, place).await?;
+    let incoming = take(&shared, &jobs.checkpoints, body, MAX_CHECKPOINT_BYTES).await?;
+    let (digest, bytes) = (incoming.digest, incoming.bytes);
+    jobs.checkpoints.keep(incoming, &checkpoint_name(request, digest.into())).await?;
+    jobs.note_checkpoint(request, worker, place, digest, bytes, unix_now()).await?;
+    tracing::info!(%request, attempt = place.attempt, points = place.point_count, bytes, "checkpoint");
+    Ok(Json(CheckpointStored { digest: digest.into() }))
+}
 
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0
-            && let Err(error) = std::fs::remove_file(path)
-        {
-            tracing::debug!(%error, "an incomplete artifact could not be removed");
+pub(super) async fn download_checkpoint(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    OfRequest(request): OfRequest,
+) -> Result<Response, ApiError> {
+    let jobs = &shared.api.jobs;
+    let row = jobs.checkpoint_for(request, claimant.worker).await?;
+    match jobs.checkpoints.read(&checkpoint_name(request, row.digest)).await? {
+        Some((body, bytes)) => Ok(stream(body, bytes)),
+        None => {
+            // The next attempt begins anew rather than from what is lost.
+            jobs.forget_checkpoint(&row).await?;
+            Err(missing("this checkpoint is not here any more"))
         }
     }
 }
 
-async fn store(folder: &Path, body: Body) -> Result<StoredArtifact, ApiError> {
-    let mut name = [0u8; 16];
-    aws_lc_rs::rand::fill(&mut name).map_err(|_| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "tryAgain", "the machine has no randomness")
-    })?;
-    let path = folder.join(format!("{INCOMING}{}", alloy::hex::encode(name)));
-    let mut file =
-        tokio::fs::File::create_new(&path).await.map_err(|error| failed("create an artifact", error))?;
-    let mut incoming = Incoming(Some(path.clone()));
-    let mut hasher = Hasher::new(&SHA256);
-    let mut writer = FileWriter::new();
-    let mut bytes = 0u64;
-    let mut stream = body.into_data_stream();
-    loop {
-        let part = match tokio::time::timeout(IDLE, stream.next()).await {
-            Ok(Some(Ok(part))) => part,
-            Ok(Some(Err(_))) => return Err(ApiError::malformed("the upload broke off")),
-            Ok(None) => break,
-            Err(_) => {
-                let detail = format!("no bytes within {} seconds", IDLE.as_secs());
-                return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail));
-            }
-        };
-        bytes += part.len() as u64;
-        if bytes > MAX_ARTIFACT_BYTES as u64 {
-            return Err(too_large());
-        }
-        hasher.update(&part);
-        writer.write(&part, &mut |_, _| {});
-        file.write_all(&part).await.map_err(|error| failed("write an artifact", error))?;
-    }
-    if bytes == 0 {
-        return Err(ApiError::malformed("an artifact has at least one byte"));
-    }
-    file.sync_all().await.map_err(|error| failed("write an artifact", error))?;
-    drop(file);
-    let mut digest = [0u8; 32];
-    digest.copy_from_slice(hasher.finish().as_ref());
-    let kept = folder.join(alloy::hex::encode(digest));
-    tokio::fs::rename(&path, &kept).await.map_err(|error| failed("keep an artifact", error))?;
-    incoming.0 = None;
-    // The name is durable with the folder.
-    let folder =
-        tokio::fs::File::open(folder).await.map_err(|error| failed("open the artifacts' folder", error))?;
-    folder.sync_all().await.map_err(|error| failed("keep an artifact", error))?;
-    Ok(StoredArtifact { digest: Digest(digest), cid: writer.finish(&mut |_, _| {}).cid, bytes })
+fn artifact_name(digest: [u8; 32]) -> String {
+    alloy::hex::encode(digest)
 }
 
-fn failed(what: &str, source: std::io::Error) -> ApiError {
-    RelayerError::Io { what: what.to_owned(), source }.into()
+fn missing(detail: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "notHere", detail)
 }
 
-/// Makes the folder and removes what an earlier run left incomplete.
-///
-/// # Errors
-/// A folder that can't be made or read.
-pub(crate) fn prepare(folder: &Path) -> Result<(), RelayerError> {
-    let failed = |source| RelayerError::Io { what: format!("artifacts folder {}", folder.display()), source };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if entry.file_name().to_string_lossy().starts_with(INCOMING) {
-            std::fs::remove_file(entry.path()).map_err(failed)?;
-        }
+fn stream(body: Body, bytes: u64) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, bytes.to_string()),
+    ];
+    (headers, body).into_response()
+}
+
+fn expect_length(headers: &HeaderMap, most: usize) -> Result<(), ApiError> {
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > most as u64) {
+        return Err(refused(UploadError::TooLarge { most: most as u64 }));
     }
     Ok(())
+}
+
+async fn take(shared: &Shared, files: &Files, body: Body, most: usize) -> Result<Incoming, ApiError> {
+    let _permit = shared.uploads.try_acquire().map_err(|_| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "tryAgain", "too many uploads at once")
+    })?;
+    files.take(body.into_data_stream(), most as u64).await.map_err(refused)
+}
+
+fn refused(error: UploadError) -> ApiError {
+    let detail = error.to_string();
+    match error {
+        UploadError::Failed(error) => error.into(),
+        UploadError::TooLarge { .. } => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", detail),
+        UploadError::Stalled => ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail),
+        UploadError::BrokeOff | UploadError::Empty => ApiError::malformed(detail),
+    }
 }

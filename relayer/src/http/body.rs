@@ -45,3 +45,10 @@ impl<S: Send + Sync> FromRequestParts<S> for OfRequest {
             .map_err(|error: offsetdata_protocol::ids::IdError| ApiError::malformed(error.to_string()))
     }
 }
+
+/// 32 bytes in the path, as `0x` and digits.
+pub(super) fn word(text: &str) -> Result<alloy::primitives::B256, ApiError> {
+    text.parse::<RequestId>()
+        .map(|id| id.0)
+        .map_err(|_| ApiError::malformed("expected 0x and 64 digits in the path"))
+}

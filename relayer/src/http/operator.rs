@@ -4,6 +4,9 @@ use alloy::primitives::{Address, B256};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use offsetdata_store::chain::blocks;
 use offsetdata_store::relay::jobs::JobRow;
 use offsetdata_store::relay::transactions::{TransactionRow, list_recent};
 use serde::{Deserialize, Serialize};
@@ -14,6 +17,8 @@ use crate::RelayerError;
 /// Most rows of an answer.
 const MAX_LISTED: u32 = 200;
 const LISTED: u32 = 50;
+/// An index that is further behind the chain knows too little.
+const MAX_LAG: u64 = 20;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -116,6 +121,27 @@ pub(super) async fn list_transactions(
     let mut conn = shared.api.jobs.pool.acquire().await.map_err(RelayerError::from)?;
     let rows = list_recent(&mut conn, limit).await.map_err(RelayerError::from)?;
     Ok(Json(rows.into_iter().map(TransactionView::from).collect()))
+}
+
+/// Whether it can serve now: database and node answer, and the index is not far behind.
+pub(super) async fn ready(State(shared): State<Shared>) -> Result<Json<serde_json::Value>, ApiError> {
+    let api = &shared.api;
+    let head = api.sponsor.chain.head().await?;
+    let mut conn = api.jobs.pool.acquire().await.map_err(RelayerError::from)?;
+    let indexed = blocks::head(&mut conn).await.map_err(RelayerError::from)?;
+    let indexed = indexed.map_or(0, |cursor| cursor.number.0);
+    let lag = head.number.saturating_sub(indexed);
+    if lag > MAX_LAG {
+        let detail = format!("the index is {lag} blocks behind the chain");
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "behind", detail));
+    }
+    Ok(Json(serde_json::json!({ "status": "ready", "head": head.number, "indexed": indexed })))
+}
+
+pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    let text = crate::metrics::text(&shared.api.sponsor, super::unix_now()).await?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
 pub(super) async fn health(State(shared): State<Shared>) -> Result<Json<serde_json::Value>, ApiError> {

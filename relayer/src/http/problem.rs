@@ -36,11 +36,12 @@ fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "The call is not of the form that it should have",
         StatusCode::UNAUTHORIZED => "Say hello first",
-        StatusCode::FORBIDDEN => "This is not for this worker",
+        StatusCode::FORBIDDEN => "This is not for you",
         StatusCode::NOT_FOUND => "There is no such thing",
         StatusCode::CONFLICT => "This does not follow what was accepted before",
         StatusCode::PAYLOAD_TOO_LARGE => "Too large",
         StatusCode::UNPROCESSABLE_ENTITY => "A signature, digest or root does not hold",
+        StatusCode::TOO_MANY_REQUESTS => "More than this relayer does for one account",
         StatusCode::SERVICE_UNAVAILABLE => "Try again",
         _ => status.canonical_reason().unwrap_or("Error"),
     }
@@ -56,6 +57,7 @@ impl From<Refusal> for ApiError {
             Cause::Conflict => StatusCode::CONFLICT,
             Cause::Untrue => StatusCode::UNPROCESSABLE_ENTITY,
             Cause::NotNow => StatusCode::SERVICE_UNAVAILABLE,
+            Cause::TooMany => StatusCode::TOO_MANY_REQUESTS,
         };
         Self::new(status, finding.code, finding.detail.clone())
     }
@@ -93,8 +95,13 @@ impl IntoResponse for ApiError {
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        let again = match status {
+            StatusCode::SERVICE_UNAVAILABLE => Some("1"),
+            StatusCode::TOO_MANY_REQUESTS => Some("60"),
+            _ => None,
+        };
+        if let Some(seconds) = again {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             response

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use offsetdata_protocol::worker_api::{
     Accepted, Claim, CommitmentUpload, Failure, Finish, Heartbeat, HeartbeatAnswer, Hello,
-    MAX_CLAIM_WAIT_SECONDS, MAX_POINTS_BYTES, Welcome,
+    MAX_CLAIM_WAIT_SECONDS, MAX_POINTS_BYTES, PredictionDone, PredictionFailure, Release, Welcome,
 };
 use tokio::time::Instant;
 
-use super::body::{Body, OfRequest};
+use super::body::{Body, OfRequest, word};
 use super::session::{self, Session};
 use super::{ApiError, Shared, unix_now};
 
@@ -99,4 +99,58 @@ pub(super) async fn fail(
     }
     let sequence = shared.api.jobs.fail(request, claimant.worker, &failure, unix_now()).await?;
     Ok(Json(Accepted { sequence }))
+}
+
+pub(super) async fn release(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    OfRequest(request): OfRequest,
+    Body(release): Body<Release>,
+) -> Result<Json<Accepted>, ApiError> {
+    let sequence = shared.api.jobs.release(request, claimant.worker, release.attempt, unix_now()).await?;
+    Ok(Json(Accepted { sequence }))
+}
+
+pub(super) async fn claim_prediction(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    Body(claim): Body<Claim>,
+) -> Result<Response, ApiError> {
+    let predictions = &shared.api.predictions;
+    let wait = Duration::from_secs(claim.wait_seconds.min(MAX_CLAIM_WAIT_SECONDS).into());
+    let until = Instant::now() + wait;
+    loop {
+        let asked = predictions.asked.notified();
+        if let Some(offer) = predictions.claim(&claimant, unix_now()).await? {
+            return Ok(Json(offer).into_response());
+        }
+        if Instant::now() >= until {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        let look = (Instant::now() + LOOK_EVERY).min(until);
+        let _ = tokio::time::timeout_at(look, asked).await;
+    }
+}
+
+pub(super) async fn answer_prediction(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    Path(id): Path<String>,
+    Body(done): Body<PredictionDone>,
+) -> Result<StatusCode, ApiError> {
+    shared.api.predictions.answer(word(&id)?, &claimant, &done, unix_now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn fail_prediction(
+    State(shared): State<Shared>,
+    Session(claimant): Session,
+    Path(id): Path<String>,
+    Body(failure): Body<PredictionFailure>,
+) -> Result<StatusCode, ApiError> {
+    if failure.reason.chars().count() > MAX_REASON {
+        return Err(ApiError::malformed(format!("reason has at most {MAX_REASON} characters")));
+    }
+    shared.api.predictions.fail(word(&id)?, &claimant, &failure, unix_now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

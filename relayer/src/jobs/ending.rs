@@ -29,7 +29,9 @@ impl Jobs {
         reason: String,
         now: u64,
     ) -> Result<JobState, RelayerError> {
-        if job.attempt >= self.settings.max_attempts {
+        // What workers gave back is no failure; attempts themselves are numbered up to 255.
+        let failures = job.attempt.saturating_sub(job.released);
+        if failures >= self.settings.max_attempts || job.attempt == u8::MAX {
             return self.end(tx, job, Event::GaveUp, reason, now).await;
         }
         job.reason = Some(reason);

@@ -1,12 +1,13 @@
 //! What became of a job's transactions: the end of a settled job, and the way back where signed work can't land.
 
+use offsetdata_store::relay::checkpoints;
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 use offsetdata_store::relay::transactions::{self, TransactionRow};
 use offsetdata_store::relay::work;
 use offsetdata_store::{Count, Tx};
 
 use super::state::{Ending, Event, JobState};
-use super::{Jobs, NO_HEAD, RelayerError, commit, commit_key, settle_key, state_of};
+use super::{Jobs, NO_HEAD, RelayerError, checkpoint_name, commit, commit_key, settle_key, state_of};
 use crate::transactions::TransactionState;
 
 impl Jobs {
@@ -85,6 +86,11 @@ impl Jobs {
             drop_pending(&mut tx, later.clone(), now).await?;
         }
         work::delete_work_from(&mut tx, job.request, first).await?;
+        let checkpoint = checkpoints::find_checkpoint(&mut tx, job.request).await?;
+        let fallen = checkpoint.filter(|kept| kept.sequence >= first);
+        if fallen.is_some() {
+            checkpoints::delete_checkpoint(&mut tx, job.request).await?;
+        }
         if first <= job.sequence {
             job.sequence = first.saturating_sub(1);
             let last = work::find_commitment(&mut tx, job.request, job.sequence).await?;
@@ -99,6 +105,9 @@ impl Jobs {
             }
         }
         commit(tx).await?;
+        if let Some(fallen) = fallen {
+            self.checkpoints.remove(&checkpoint_name(fallen.request, fallen.digest)).await;
+        }
         self.queued.notify_waiters();
         Ok(())
     }

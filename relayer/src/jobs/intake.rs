@@ -43,7 +43,7 @@ impl Jobs {
             }
         }
         self.reap(now).await?;
-        Ok(())
+        self.clear_checkpoints().await
     }
 
     /// Writes a row for each confirmed request that has none.
@@ -103,7 +103,8 @@ impl Jobs {
         }
         match state {
             JobState::Requested => self.prepare(&job, now).await,
-            JobState::Queued => Ok(()),
+            JobState::Queued => self.limit_queue(&job, now).await,
+            _ if self.limit_run(&job, now).await? => Ok(()),
             _ => self.follow(&job, now).await,
         }
     }
@@ -186,6 +187,7 @@ fn new_job(request: &RequestRow, head: B256, now: u64) -> JobRow {
         reason: None,
         created_at: Count(now),
         updated_at: Count(now),
+        released: 0,
     }
 }
 

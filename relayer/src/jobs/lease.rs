@@ -2,9 +2,10 @@
 
 use alloy::primitives::{Address, B256};
 use offsetdata_protocol::worker_api::{
-    Action, Failure, Heartbeat, HeartbeatAnswer, JobOffer, Phase as ApiPhase,
+    Action, CheckpointRef, Failure, Heartbeat, HeartbeatAnswer, JobOffer, Phase as ApiPhase,
 };
 use offsetdata_store::chain::models::is_worker_of_model;
+use offsetdata_store::relay::checkpoints;
 use offsetdata_store::relay::jobs::{self as rows, AttemptRow, JobRow};
 use offsetdata_store::relay::work;
 use offsetdata_store::{Conn, Count, Tx};
@@ -40,10 +41,14 @@ impl Jobs {
             if !has_begun || state_of(&job)? == JobState::Cancelling {
                 return self.offer(&mut tx, &job).await.map(Some);
             }
-            // It forgot what it signed: its points begin anew, and so does the attempt.
+            // It forgot what it signed: the next attempt goes on from the checkpoint, or begins anew.
             let reason = "the worker began anew".to_owned();
             self.blocks.put(offsetdata_protocol::cid::RAW, reason.as_bytes()).await?;
             self.try_again(&mut tx, &mut job, reason, now).await?;
+        }
+        if self.settings.drain {
+            commit(tx).await?;
+            return Ok(None);
         }
         let Some(mut job) = self.first_for(&mut tx, claimant, now).await? else {
             commit(tx).await?;
@@ -93,8 +98,8 @@ impl Jobs {
         let next = from
             .next(Event::Leased)
             .map_err(|error| RelayerError::Corrupt { what: "relay_jobs.state", reason: error.to_string() })?;
-        // Checkpoints do not outlive an attempt: it starts its series at the first point.
-        let resume_point = 0;
+        let checkpoint = checkpoints::find_checkpoint(tx, job.request).await?;
+        let resume_point = checkpoint.as_ref().map_or(0, |kept| kept.point_count);
         let valid_until = now + u64::from(self.settings.assignment_seconds);
         let (_, signature) =
             self.scheduler.assign(job.request, attempt, worker, resume_point, valid_until)?;
@@ -118,7 +123,7 @@ impl Jobs {
         job.lease_until = Some(Count(self.lease_end(now)));
         job.progress_ppm = 0;
         job.point_count = resume_point;
-        job.units = Count(0);
+        job.units = checkpoint.map_or(Count(0), |kept| kept.units);
         job.reason = None;
         job.state = next.as_str().to_owned();
         job.updated_at = Count(now);
@@ -144,6 +149,16 @@ impl Jobs {
         let attempt = rows::find_attempt(conn, job.request, job.attempt)
             .await?
             .ok_or_else(|| missing("relay_attempts"))?;
+        let checkpoint = checkpoints::find_checkpoint(conn, job.request).await?;
+        let checkpoint = checkpoint
+            .filter(|kept| kept.attempt < job.attempt && kept.point_count == attempt.resume_point)
+            .map(|kept| CheckpointRef {
+                attempt: kept.attempt,
+                point_count: kept.point_count,
+                units: kept.units.0,
+                digest: kept.digest,
+                bytes: kept.bytes.0,
+            });
         Ok(JobOffer {
             request: job.request.0,
             escrow: job.escrow.clone(),
@@ -159,7 +174,7 @@ impl Jobs {
             assignment_signature: attempt.signature,
             sequence: job.sequence,
             head: job.head,
-            checkpoint: None,
+            checkpoint,
         })
     }
 
@@ -200,9 +215,14 @@ impl Jobs {
         };
         job.lease_until = Some(Count(lease_until));
         job.progress_ppm = beat.progress_ppm.min(1_000_000);
+        let wants_checkpoint = self.wants_checkpoint(&mut tx, &job, now).await?;
         write(&mut tx, &mut job, state, next, now).await?;
         commit(tx).await?;
-        let action = if next == JobState::Cancelling { Action::Cancel } else { Action::Continue };
+        let action = match next {
+            JobState::Cancelling => Action::Cancel,
+            _ if wants_checkpoint => Action::Checkpoint,
+            _ => Action::Continue,
+        };
         Ok(HeartbeatAnswer { action, lease_until })
     }
 

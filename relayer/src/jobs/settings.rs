@@ -15,6 +15,19 @@ pub struct JobSettings {
     /// A job that was tried so often is given up.
     #[arg(long, env = "OFFSETDATA_MAX_ATTEMPTS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=200))]
     pub max_attempts: u8,
+    /// Seconds that one attempt may run; before its end the worker is asked for a checkpoint, and then another attempt goes
+    /// on from there.
+    #[arg(long, env = "OFFSETDATA_RUN_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(10..=31_536_000))]
+    pub run_seconds: u32,
+    /// Seconds that a job may wait for a worker before it is given up.
+    #[arg(long, env = "OFFSETDATA_QUEUE_SECONDS", default_value_t = 604_800, value_parser = clap::value_parser!(u32).range(10..=31_536_000))]
+    pub queue_seconds: u32,
+    /// Seconds from the intake of a request after which its job is given up.
+    #[arg(long, env = "OFFSETDATA_TOTAL_SECONDS", default_value_t = 2_592_000, value_parser = clap::value_parser!(u32).range(10..=31_536_000))]
+    pub total_seconds: u32,
+    /// Hand out no new work and ask for checkpoints: for a maintenance.
+    #[arg(long, env = "OFFSETDATA_DRAIN")]
+    pub drain: bool,
     /// Seconds after which a worker has to say hello again.
     #[arg(long, env = "OFFSETDATA_SESSION_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(60..=604_800))]
     pub session_seconds: u32,
@@ -27,6 +40,10 @@ impl Default for JobSettings {
             heartbeat_seconds: 10,
             assignment_seconds: 600,
             max_attempts: 5,
+            run_seconds: 86_400,
+            queue_seconds: 604_800,
+            total_seconds: 2_592_000,
+            drain: false,
             session_seconds: 86_400,
         }
     }

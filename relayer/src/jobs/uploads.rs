@@ -314,24 +314,44 @@ impl Jobs {
             && row.signature == finish.signature)
     }
 
-    /// Root over all points that were accepted in this attempt, from their blocks.
+    /// Root over the points that count for this attempt, from their blocks: of each attempt before it those up to where
+    /// a later one went on.
     async fn series_root(&self, request: RequestId, attempt: u8) -> Result<B256, JobError> {
         let commitments = {
             let mut conn = self.pool.acquire().await?;
-            work::list_commitments(&mut conn, request, attempt).await?
+            let mut commitments = work::list_commitments(&mut conn, request).await?;
+            commitments.retain(|row| row.attempt <= attempt);
+            let mut resumed = Vec::new();
+            for row in &commitments {
+                if resumed.last().is_none_or(|(last, _)| *last != row.attempt) {
+                    let found = rows::find_attempt(&mut conn, request, row.attempt).await?;
+                    resumed.push((row.attempt, found.map_or(0, |found| found.resume_point)));
+                }
+            }
+            commitments
+                .into_iter()
+                .map(|row| (points_that_count(row.attempt, &resumed), row.points_digest))
+                .collect::<Vec<_>>()
         };
         let corrupt = |error: offsetdata_protocol::ProtocolError| RelayerError::Corrupt {
             what: "points block",
             reason: error.to_string(),
         };
         let mut series = SeriesBuilder::new();
-        for row in commitments {
-            let digest = Digest::from(row.points_digest);
+        for (end, digest) in commitments {
+            let digest = Digest::from(digest);
             let bytes = self.blocks.get_raw(digest, MAX_POINTS_BYTES).await.map_err(RelayerError::from)?;
-            for point in PointsBlock::decode(&bytes).map_err(corrupt)?.points() {
+            let block = PointsBlock::decode(&bytes).map_err(corrupt)?;
+            for point in block.points().iter().filter(|point| point.sequence < end) {
                 series.push(point).map_err(corrupt)?;
             }
         }
         Ok(series.root().into())
     }
+}
+
+/// The first point of an attempt that does not count any more, as a later attempt measured it again. `resumed` has the
+/// attempts that committed, in their order, each with its resume point.
+fn points_that_count(attempt: u8, resumed: &[(u8, u32)]) -> u32 {
+    resumed.iter().filter(|(later, _)| *later > attempt).map(|(_, point)| *point).min().unwrap_or(u32::MAX)
 }

@@ -16,6 +16,8 @@ use super::state::{Kind, TransactionState as State};
 use crate::RelayerError;
 use crate::chain::{Estimate, Head};
 use crate::landing::{Revert, Verdict, judge};
+use crate::sponsor::revert_reason;
+use alloy::primitives::Bytes;
 
 /// A gas estimate over this can't be a call of ours.
 const MAX_GAS: u64 = 15_000_000;
@@ -87,8 +89,11 @@ impl Reconciler {
             Estimate::Unknown(reason) => return self.wait(row, reason, now, report).await,
         };
         let gas_limit = gas.saturating_add(gas.saturating_mul(self.settings.gas_margin_percent) / 100);
-        if gas_limit > MAX_GAS {
-            return self.wait(row, format!("takes {gas} gas, more than any call of ours"), now, report).await;
+        let most = row.max_gas.map_or(MAX_GAS, |most| most.0.min(MAX_GAS));
+        let gas_limit = if gas <= most { gas_limit.min(most) } else { gas_limit };
+        if gas_limit > most {
+            let reason = format!("takes {gas} gas, more than the {most} that are paid for it");
+            return self.wait(row, reason, now, report).await;
         }
         let mut tx = self.tenure.write(now).await?;
         let nonce = signers::take_nonce(&mut tx, self.tenure.signer, self.tenure.epoch).await?;
@@ -116,9 +121,20 @@ impl Reconciler {
     ) -> Result<Outcome, RelayerError> {
         let kind = Kind::read(&row.kind)?;
         let state = match row.request {
-            Some(request) if kind != Kind::Call => Some(self.chain.state_of(row.target, request).await?),
+            Some(request) => Some(self.chain.state_of(row.target, request).await?),
             _ => None,
         };
+        if kind == Kind::Call {
+            let reason = match self.settings.forwarder {
+                Some(forwarder) => {
+                    let (target, calldata) = (row.target, row.calldata.clone());
+                    revert_reason(&self.chain, forwarder, target, &calldata, &Bytes::copy_from_slice(data))
+                        .await?
+                }
+                None => offsetdata_protocol::reverts::reason(data),
+            };
+            return self.end(row, State::Dropped, reason, now, report).await;
+        }
         let revert = Revert {
             kind,
             request: row.request,

@@ -1,5 +1,7 @@
 //! How transactions are sent and followed. It holds no key.
 
+use alloy::primitives::Address;
+
 /// Settings of a signer's transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct TransactionSettings {
@@ -27,6 +29,9 @@ pub struct TransactionSettings {
     /// Seconds for which a renewed assignment is valid.
     #[arg(skip = 600u64)]
     pub assignment_seconds: u64,
+    /// The forwarder: what reverts behind it is asked for its own reason.
+    #[arg(skip)]
+    pub forwarder: Option<Address>,
 }
 
 impl Default for TransactionSettings {
@@ -40,6 +45,7 @@ impl Default for TransactionSettings {
             max_in_flight: 32,
             signer_lease_seconds: 15,
             assignment_seconds: 600,
+            forwarder: None,
         }
     }
 }

@@ -56,6 +56,7 @@ impl Bench {
             target,
             calldata,
             expires_at: LONG_AGO + 1000,
+            max_gas: None,
         };
         let mut tx = self.pool.write().await.unwrap();
         assert!(insert_transaction(&mut tx, new, LONG_AGO).await.unwrap());

@@ -49,6 +49,8 @@ record! {
         created_at: Count,
         /// Unix seconds.
         updated_at: Count,
+        /// Attempts that workers gave back: they are no failures.
+        released: u8,
     }
 }
 
@@ -91,8 +93,8 @@ pub async fn advance_job(conn: &mut Conn, from: &str, attempt: u8, job: &JobRow)
     let changed = execute(
         conn,
         "update relay_jobs set state = $1, hyperparameters = $2, attempt = $3, worker = $4, lease_until = $5, \
-         progress_ppm = $6, sequence = $7, head = $8, point_count = $9, units = $10, reason = $11, updated_at = $12 \
-         where request = $13 and state = $14 and attempt = $15",
+         progress_ppm = $6, sequence = $7, head = $8, point_count = $9, units = $10, reason = $11, updated_at = $12, \
+         released = $13 where request = $14 and state = $15 and attempt = $16",
         values![
             job.state,
             job.hyperparameters,
@@ -106,6 +108,7 @@ pub async fn advance_job(conn: &mut Conn, from: &str, attempt: u8, job: &JobRow)
             job.units,
             job.reason,
             job.updated_at,
+            job.released,
             job.request,
             from.to_owned(),
             attempt,

@@ -41,6 +41,7 @@ fn job(n: u8) -> JobRow {
         reason: None,
         created_at: Count(u64::from(n)),
         updated_at: Count(u64::from(n)),
+        released: 0,
     }
 }
 
@@ -53,6 +54,7 @@ fn transaction(dedupe: &str) -> NewTransaction {
         target: Address::repeat_byte(2),
         calldata: Bytes::from_static(&[4]),
         expires_at: 100,
+        max_gas: None,
     }
 }
 
@@ -213,8 +215,8 @@ async fn work_that_cannot_land_is_forgotten_from_there_on() {
     }
     assert!(work::insert_commitment(&mut tx, commitment(3, 2)).await.unwrap_err().is_duplicate());
     assert_eq!(
-        work::list_commitments(&mut tx, request(1), 2).await.unwrap(),
-        [commitment(2, 2), commitment(3, 2)]
+        work::list_commitments(&mut tx, request(1)).await.unwrap(),
+        [commitment(1, 1), commitment(2, 2), commitment(3, 2)]
     );
     work::delete_work_from(&mut tx, request(1), 2).await.unwrap();
     assert_eq!(work::find_commitment(&mut tx, request(1), 1).await.unwrap(), Some(commitment(1, 1)));

@@ -47,6 +47,8 @@ record! {
         created_at: Count,
         /// Unix seconds.
         updated_at: Count,
+        /// An envelope has at most so much gas, where somebody said how much it pays.
+        max_gas: Option<Count>,
     }
 }
 
@@ -93,6 +95,8 @@ pub struct NewTransaction {
     pub calldata: Bytes,
     /// Unix seconds after which a call that still reverts is given up.
     pub expires_at: u64,
+    /// An envelope has at most so much gas.
+    pub max_gas: Option<u64>,
 }
 
 /// Queues a transaction as `pending`. False where it was queued before; then nothing changes.
@@ -121,6 +125,7 @@ pub async fn insert_transaction(conn: &mut Conn, new: NewTransaction, now: u64) 
         gas_used: None,
         created_at: Count(now),
         updated_at: Count(now),
+        max_gas: new.max_gas.map(Count),
     };
     insert(conn, &[row]).await?;
     Ok(true)

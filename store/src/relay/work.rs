@@ -84,13 +84,9 @@ pub async fn find_commitment(
     Ok(select(conn, "request = $1 and sequence = $2", &values![request, sequence]).await?.pop())
 }
 
-/// The commitments of an attempt in their order.
-pub async fn list_commitments(
-    conn: &mut Conn,
-    request: RequestId,
-    attempt: u8,
-) -> Result<Vec<CommitmentRow>, StoreError> {
-    select(conn, "request = $1 and attempt = $2 order by sequence", &values![request, attempt]).await
+/// The commitments of a request over all attempts, in their order.
+pub async fn list_commitments(conn: &mut Conn, request: RequestId) -> Result<Vec<CommitmentRow>, StoreError> {
+    select(conn, "request = $1 order by sequence", &values![request]).await
 }
 
 /// Forgets the commitments from this sequence on, which can't land, and the settlement that follows them.
