@@ -12,7 +12,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use offsetdata_protocol::gateway_api::code;
 
 use crate::Refused;
@@ -42,6 +42,9 @@ pub fn router(context: Context) -> Router {
         .route("/v1/collections/{id}/statement", get(calls::statement))
         .route("/v1/collections/{id}/sales", get(calls::sales))
         .route("/v1/collections/{id}/settle", post(calls::settle))
+        .route("/v1/trainings/{request}", put(calls::training))
+        .route("/v1/trainings/{request}/inputs/{input}/chunks/{ordinal}/key", post(calls::training_key))
+        .route("/v1/trainings/{request}/receipts", get(calls::receipts))
         .route("/health", get(calls::health))
         .route("/ready", get(calls::ready))
         .route("/metrics", get(calls::metrics))

@@ -26,6 +26,7 @@ mod release;
 mod renewal;
 mod service;
 mod signin;
+mod trainings;
 mod uploads;
 
 pub use config::Config;

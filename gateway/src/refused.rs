@@ -71,8 +71,12 @@ impl Refused {
             code::MALFORMED => 400,
             code::NO_SESSION | code::CHALLENGE_USED => 401,
             code::VOUCHER_REQUIRED | code::OVER_CAP | code::UNFUNDED | code::OVER_CREDIT => 402,
-            code::NO_RIGHT | code::DENIED | code::NOT_PUBLISHER => 403,
-            code::UNKNOWN_COLLECTION | code::NOT_IN_COLLECTION | code::NOT_FOUND => 404,
+            code::NO_RIGHT | code::DENIED | code::NOT_PUBLISHER | code::NOT_ASSIGNED | code::NOT_TRUSTED => {
+                403
+            }
+            code::UNKNOWN_COLLECTION | code::NOT_IN_COLLECTION | code::UNKNOWN_TRAINING | code::NOT_FOUND => {
+                404
+            }
             code::WRONG_METHOD => 405,
             code::TOO_SLOW => 408,
             code::REPLAYED | code::USE_REQUIRED | code::WRONG_NONCE => 409,
@@ -83,6 +87,7 @@ impl Refused {
             | code::WRONG_PARTY
             | code::WRONG_LANE
             | code::WRONG_AMOUNT
+            | code::WRONG_RECEIPT
             | code::EXPIRED
             | code::UNKNOWN_SPENDER => 422,
             code::TOO_MANY => 429,

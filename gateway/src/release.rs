@@ -120,7 +120,7 @@ impl Shared {
         })
     }
 
-    async fn check_reader_key(
+    pub(crate) async fn check_reader_key(
         &self,
         account: Address,
         upload: &ReaderKeyUpload,

@@ -8,6 +8,7 @@ use alloy::primitives::Address;
 use offsetdata_content::Blocks;
 use offsetdata_protocol::bindings::access::AccessToken;
 use offsetdata_protocol::bindings::billing::UsageBilling;
+use offsetdata_protocol::bindings::training::TrainingCoordinator;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::{Pool, connect, migrate};
 use tokio::net::TcpListener;
@@ -180,6 +181,7 @@ async fn preflight(chain: &Chain, deployment: &Deployment) -> Result<(), Gateway
         ("CollectionRegistry", deployment.collection_registry),
         ("AccessToken", deployment.access_token),
         ("UsageBilling", deployment.usage_billing),
+        ("TrainingCoordinator", deployment.training_coordinator),
         ("token", deployment.token),
     ] {
         if !chain.has_code(address).await? {
@@ -200,7 +202,10 @@ async fn preflight(chain: &Chain, deployment: &Deployment) -> Result<(), Gateway
     let registry = chain.read_now(billing, &UsageBilling::registryCall {}).await?;
     same("UsageBilling", billing, "registry", deployment.collection_registry, registry)?;
     let token = chain.read_now(access, &AccessToken::tokenCall {}).await?;
-    same("AccessToken", access, "token", deployment.token, token)
+    same("AccessToken", access, "token", deployment.token, token)?;
+    let coordinator = deployment.training_coordinator;
+    let rights = chain.read_now(coordinator, &TrainingCoordinator::accessTokenCall {}).await?;
+    same("TrainingCoordinator", coordinator, "accessToken", access, rights)
 }
 
 /// The indexer may bring the schema up to date at the same moment.

@@ -1,4 +1,4 @@
-//! Lands what payers promised: permits, authorizations, vouchers, words of use. Vouchers are cumulative and what is paid
+//! Lands what payers promised: permits, authorizations, vouchers, words of use; receipts of trainings by their own part. Vouchers are cumulative and what is paid
 //! is read from the contract, so doing it again after a kill, a lost transaction or a reorg is always right.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,7 @@ impl Shared {
         self.hasten_wanted(now).await?;
         let mut round = Round::default();
         self.land_uses(now, &mut round).await?;
+        self.claim_due(now, &mut round).await?;
         let mut conn = self.pool.acquire().await?;
         let due = list_due_lanes(&mut conn, now, ROUND).await?;
         drop(conn);
@@ -249,7 +250,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn land<C: SolCall>(
+    pub(crate) async fn land<C: SolCall>(
         &self,
         what: &'static str,
         to: Address,
@@ -292,7 +293,7 @@ impl Shared {
     }
 }
 
-fn backoff(tries: u32) -> u64 {
+pub(crate) fn backoff(tries: u32) -> u64 {
     FIRST_BACKOFF.checked_shl(tries.min(32)).unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF)
 }
 

@@ -9,7 +9,10 @@ pub use bitmap::Bitmap;
 pub use order::{order, shuffle};
 pub use split::{Split, SplitRule};
 
+use std::ops::Range;
+
 use crate::ProtocolError;
+use crate::bindings::training::DataInput;
 use crate::digest::{Digest, Domain, LeafHash, Root};
 use crate::error::{equal, in_range, same_digest};
 use crate::leaf::tagged_leaf;
@@ -38,6 +41,38 @@ pub enum Selection {
 }
 
 impl Selection {
+    /// What an input of a request selects.
+    ///
+    /// # Errors
+    /// Data that the user brings, which is no collection; a kind that there is not.
+    pub fn of_input(input: &DataInput) -> Result<Self, ProtocolError> {
+        match input.selection {
+            0 => Ok(Self::All),
+            1 => Ok(Self::Range { first: input.first, count: input.count }),
+            2 => Ok(Self::Bitmap { root: input.selectionRoot.into(), count: input.count }),
+            kind => Err(ProtocolError::Invalid {
+                what: "selection",
+                reason: format!("kind {kind} selects nothing of a collection"),
+            }),
+        }
+    }
+
+    /// The same indices as [`Selection::indices`] gives, where they follow one another: `None` for a bitmap.
+    ///
+    /// # Errors
+    /// A range that goes past the records, a cap of 0.
+    pub fn range(&self, records: RecordCount, cap: u32) -> Result<Option<Range<u32>>, ProtocolError> {
+        in_range("record cap", cap.into(), 1, u32::MAX.into())?;
+        let (first, count) = match *self {
+            Self::All => (0, records.get()),
+            Self::Range { first, count } => (first, count),
+            Self::Bitmap { .. } => return Ok(None),
+        };
+        in_range("selected records", count.into(), 1, records.get().into())?;
+        in_range("end of a selection", u64::from(first) + u64::from(count), 1, records.get().into())?;
+        Ok(Some(first..first + count.min(cap)))
+    }
+
     /// The selected indices, rising, the first `cap` of them.
     ///
     /// `bitmap` must be the one that a [`Selection::Bitmap`] names, and is ignored otherwise.
@@ -50,28 +85,19 @@ impl Selection {
         cap: u32,
         bitmap: Option<&Bitmap>,
     ) -> Result<Vec<u32>, ProtocolError> {
-        in_range("record cap", cap.into(), 1, u32::MAX.into())?;
-        let cap = cap as usize;
-        match *self {
-            Self::All => Ok((0..records.get()).take(cap).collect()),
-            Self::Range { first, count } => {
-                in_range("selected records", count.into(), 1, records.get().into())?;
-                let end = u64::from(first) + u64::from(count);
-                in_range("end of a selection", end, 1, records.get().into())?;
-                Ok((first..first + count).take(cap).collect())
-            }
-            Self::Bitmap { root, count } => {
-                let bitmap = bitmap.ok_or_else(|| ProtocolError::Invalid {
-                    what: "selection",
-                    reason: "its bitmap is missing".into(),
-                })?;
-                equal("bits of a bitmap", records.get().into(), bitmap.records().get().into())?;
-                same_digest("bitmap root", Digest(root.0), Digest(bitmap.root().0))?;
-                equal("selected records", count.into(), bitmap.count().into())?;
-                in_range("selected records", count.into(), 1, records.get().into())?;
-                Ok(bitmap.indices().take(cap).collect())
-            }
+        if let Some(range) = self.range(records, cap)? {
+            return Ok(range.collect());
         }
+        let Self::Bitmap { root, count } = *self else { return Ok(Vec::new()) };
+        let bitmap = bitmap.ok_or_else(|| ProtocolError::Invalid {
+            what: "selection",
+            reason: "its bitmap is missing".into(),
+        })?;
+        equal("bits of a bitmap", records.get().into(), bitmap.records().get().into())?;
+        same_digest("bitmap root", Digest(root.0), Digest(bitmap.root().0))?;
+        equal("selected records", count.into(), bitmap.count().into())?;
+        in_range("selected records", count.into(), 1, records.get().into())?;
+        Ok(bitmap.indices().take(cap as usize).collect())
     }
 }
 
@@ -84,8 +110,12 @@ pub fn inputs_leaf(collection: B256, index: u32, split: Split) -> LeafHash {
     tagged_leaf(Domain::Input, &[collection.as_slice(), &index.to_be_bytes(), &[split.code()]])
 }
 
-/// Root of a data receipt's indices, rising; each leaf is
-/// `SHA-256(0x00 ‖ tag(16) ‖ index(4, big-endian))`.
+/// Hash of a leaf of a data receipt's root: `SHA-256(0x00 ‖ tag(16) ‖ index(4, big-endian))`. For roots that grow.
+pub fn given_leaf(index: u32) -> LeafHash {
+    tagged_leaf(Domain::Given, &[&index.to_be_bytes()])
+}
+
+/// Root of a data receipt's indices, rising; the leaves are those of [`given_leaf`].
 ///
 /// # Errors
 /// Indices that do not rise.

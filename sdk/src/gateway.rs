@@ -1,12 +1,17 @@
 //! A reader's side of a gateway: signs in, promises by vouchers, opens chunk secrets. It trusts no answer: prices are
 //! held against the chain, secrets against the manifest, releases against the gateway's signer.
 
+mod identity;
 mod keys;
+mod places;
 mod purse;
+mod training;
 mod wire;
 
 pub use keys::{Keys, Spent};
+pub use places::{Description, MAX_DESCRIPTION_BYTES, MAX_GATEWAYS, describe, gateways_of};
 pub use purse::{Lane, Purse};
+pub use training::{TrainKeys, TrainingAccess};
 
 use alloy::primitives::aliases::{U24, U40, U96};
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};

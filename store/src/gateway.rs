@@ -4,6 +4,7 @@ pub mod lanes;
 pub mod releases;
 pub mod sessions;
 pub mod signed;
+pub mod trainings;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use offsetdata_protocol::gateway_api::code;
-use offsetdata_protocol::ids::CollectionId;
+use offsetdata_protocol::ids::{CollectionId, IdError, RequestId};
 use serde::de::DeserializeOwned;
 
 use super::limit::Client;
@@ -49,7 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfCollection {
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|error| malformed(error.body_text()))?;
-        text.parse().map(Self).map_err(malformed::<offsetdata_protocol::ids::IdError>)
+        text.parse().map(Self).map_err(malformed::<IdError>)
     }
 }
 
@@ -63,11 +63,45 @@ impl<S: Send + Sync> FromRequestParts<S> for OfChunk {
         let Path((id, ordinal)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
             .map_err(|error| malformed(error.body_text()))?;
-        let id = id.parse().map_err(malformed::<offsetdata_protocol::ids::IdError>)?;
-        let plain = !ordinal.is_empty() && ordinal.len() <= 10 && ordinal.bytes().all(|b| b.is_ascii_digit());
-        let ordinal =
-            ordinal.parse().ok().filter(|_| plain).ok_or_else(|| malformed("expected a chunk's ordinal"))?;
-        Ok(Self(id, ordinal))
+        let id = id.parse().map_err(malformed::<IdError>)?;
+        Ok(Self(id, number(&ordinal, "expected a chunk's ordinal")?))
+    }
+}
+
+/// Digits and nothing else.
+fn number(text: &str, expected: &str) -> Result<u32, Refused> {
+    let plain = !text.is_empty() && text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| plain).ok_or_else(|| malformed(expected))
+}
+
+/// The request in the path.
+pub(super) struct OfTraining(pub(super) RequestId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfTraining {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| malformed(error.body_text()))?;
+        text.parse().map(Self).map_err(malformed::<IdError>)
+    }
+}
+
+/// Request, input and chunk in the path.
+pub(super) struct OfTrainingChunk(pub(super) RequestId, pub(super) u32, pub(super) u32);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfTrainingChunk {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path((request, input, ordinal)) =
+            Path::<(String, String, String)>::from_request_parts(parts, state)
+                .await
+                .map_err(|error| malformed(error.body_text()))?;
+        let request = request.parse().map_err(malformed::<IdError>)?;
+        let input = number(&input, "expected the position of an input")?;
+        Ok(Self(request, input, number(&ordinal, "expected a chunk's ordinal")?))
     }
 }
 

@@ -7,12 +7,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use offsetdata_protocol::gateway_api::{
     Challenge, ChallengeRequest, ChunkQuote, CollectionInfo, CreditTerms, GatewayInfo, KeyAnswer, KeyRequest,
-    PermitUpload, RecordsAnswer, RecordsRequest, Sales, Session, SettleAnswer, SignIn, SpenderUpload,
-    Statement, Text, UseUpload, VoucherUpload, code,
+    PermitUpload, ReceiptEvidence, RecordsAnswer, RecordsRequest, Sales, Session, SettleAnswer, SignIn,
+    SpenderUpload, Statement, Text, TrainKeyAnswer, TrainKeyRequest, TrainingOpened, TrainingUpload,
+    UseUpload, VoucherUpload, code,
 };
 use serde::Deserialize;
 
-use super::body::{Account, Body, Guest, OfChunk, OfCollection};
+use super::body::{Account, Body, Guest, OfChunk, OfCollection, OfTraining, OfTrainingChunk};
 use super::unix_now;
 use crate::Refused;
 use crate::context::Context;
@@ -157,6 +158,32 @@ pub(super) async fn settle(
 ) -> Result<(StatusCode, Json<SettleAnswer>), Refused> {
     let answer = context.settle_collection(account, id, unix_now()).await?;
     Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+pub(super) async fn training(
+    State(context): State<Context>,
+    Account(account): Account,
+    OfTraining(request): OfTraining,
+    Body(upload): Body<TrainingUpload>,
+) -> Answer<TrainingOpened> {
+    context.open_training(account, request, &upload, unix_now()).await.map(Json)
+}
+
+pub(super) async fn training_key(
+    State(context): State<Context>,
+    Account(account): Account,
+    OfTrainingChunk(request, input, ordinal): OfTrainingChunk,
+    Body(body): Body<TrainKeyRequest>,
+) -> Answer<TrainKeyAnswer> {
+    context.release_training_key(account, request, input, ordinal, &body, unix_now()).await.map(Json)
+}
+
+pub(super) async fn receipts(
+    State(context): State<Context>,
+    Account(account): Account,
+    OfTraining(request): OfTraining,
+) -> Answer<Vec<ReceiptEvidence>> {
+    context.receipts(account, request).await.map(Json)
 }
 
 /// The process runs.

@@ -12,6 +12,8 @@ use crate::support::{PER_CHUNK, PRICE, RECORDS, World, config};
 
 /// Folder, endpoint and address, for the process that serves.
 const SERVE: &str = "OFFSETDATA_TEST_SERVE";
+/// The process is known by the address that it listens on.
+const OWN_URL: &str = "OFFSETDATA_TEST_OWN_URL";
 
 /// Not a test by itself: this very program, started again by the test below, serves here until it is killed.
 #[tokio::test]
@@ -20,25 +22,37 @@ async fn serves_when_it_is_started_to_be_killed() {
     let [folder, rpc_url, listen] = <[&str; 3]>::try_from(what.split('\n').collect::<Vec<_>>()).unwrap();
     let mut config = config(folder.as_ref(), rpc_url);
     config.listen = listen.parse().unwrap();
+    if std::env::var_os(OWN_URL).is_some() {
+        config.public_url = None;
+    }
     config.settlement.settle_seconds = 1;
     config.settlement.poll_milliseconds = 50;
     offsetdata_gateway::run(config, std::future::pending()).await.unwrap();
 }
 
-struct Process(Child);
+pub(super) struct Process(Child);
 
 impl Process {
     fn start(world: &World, listen: &str) -> Self {
+        Self::of(Self::command(world, listen))
+    }
+
+    /// The same, known by the address that it listens on.
+    pub(super) fn start_at(world: &World, listen: &str) -> Self {
+        let mut command = Self::command(world, listen);
+        command.env(OWN_URL, "1");
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn command(world: &World, listen: &str) -> Command {
         let what = format!("{}\n{}\n{listen}", world.folder.path().display(), world.node.url);
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "cases::killing::serves_when_it_is_started_to_be_killed"])
-            .env(SERVE, what)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "cases::killing::serves_when_it_is_started_to_be_killed"]).env(SERVE, what);
+        command
     }
 }
 

@@ -7,3 +7,6 @@ mod reading;
 mod refusals;
 mod rights;
 mod settling;
+mod training;
+mod training_ends;
+mod training_refusals;

@@ -5,6 +5,7 @@
 
 pub mod node;
 pub mod reader;
+pub mod training;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,6 +57,9 @@ pub struct World {
     pub terms: Terms,
     pub settlement: SettlementSettings,
     pub calls_per_second: u32,
+    /// Whether the gateway is known by the address that it listens on: what clients insist on.
+    pub own_url: bool,
+    pub listen: std::net::SocketAddr,
     pub running: Option<Running>,
     position: u64,
 }
@@ -95,6 +99,8 @@ impl World {
             },
             settlement: SettlementSettings { poll_milliseconds: 100, ..SettlementSettings::default() },
             calls_per_second: 0,
+            own_url: false,
+            listen: "127.0.0.1:0".parse().unwrap(),
             running: None,
             position: 0,
         }
@@ -103,11 +109,14 @@ impl World {
     fn config(&self) -> Config {
         let deployment = serde_json::to_string(&self.node.deployment).unwrap();
         std::fs::write(self.folder.path().join("deployment.json"), deployment).unwrap();
+        let config = config(self.folder.path(), &self.node.url);
         Config {
             terms: self.terms,
             settlement: self.settlement,
             calls_per_second: self.calls_per_second,
-            ..config(self.folder.path(), &self.node.url)
+            listen: self.listen,
+            public_url: config.public_url.clone().filter(|_| !self.own_url),
+            ..config
         }
     }
 

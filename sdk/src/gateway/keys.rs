@@ -2,32 +2,26 @@
 //! names and for records that the manifest names, never for what a gateway asks beyond it.
 
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
-use std::time::Duration;
 
 use alloy::primitives::aliases::U40;
-use alloy::primitives::{Address, B256, Signature, U256};
+use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolStruct;
 use offsetdata_content::Collection;
 use offsetdata_protocol::ChunkSecret;
 use offsetdata_protocol::bindings::access::AccessToken;
 use offsetdata_protocol::bindings::billing::UsageBilling;
-use offsetdata_protocol::gateway_api::{
-    KeyAnswer, KeyRequest, ReaderKeyUpload, Refusal, SignedRelease, Text, VoucherUpload, code, lane,
-};
+use offsetdata_protocol::gateway_api::{KeyAnswer, KeyRequest, Refusal, Text, VoucherUpload, code, lane};
 use offsetdata_protocol::ids::CollectionId;
-use offsetdata_protocol::messages::{ReaderKey, UsageVoucher, billing_domain, gateway_domain};
-use offsetdata_protocol::seal::{ChunkPlace, SealingKey, SealingSecret};
+use offsetdata_protocol::messages::{UsageVoucher, billing_domain};
 use tokio::sync::Mutex;
 
+use super::identity::{Identity, random};
 use super::{Lane, Purse, SignedIn, sign};
-use crate::recovery::fill_random;
+use crate::collections::RIGHT_READ;
 use crate::{Account, Chain, SdkError};
 
 /// A voucher and a reader key are valid for so many seconds.
 const VALID_SECONDS: u64 = 7 * 86_400;
-/// So many times a call that may work later is made again, with the pause that the gateway names.
-const TRIES: u32 = 60;
-const PAUSE: Duration = Duration::from_secs(1);
 /// What a gateway says where a voucher does not follow its lane.
 const LANE_CODES: [&str; 3] = [code::REPLAYED, code::WRONG_AMOUNT, code::WRONG_LANE];
 
@@ -46,11 +40,9 @@ pub struct Spent {
 #[derive(Debug, Clone)]
 pub struct Keys {
     chain: Chain,
-    session: SignedIn,
+    identity: Identity,
     content: Collection,
     collection: CollectionId,
-    reader: Arc<SealingSecret>,
-    reader_key: ReaderKeyUpload,
     /// Price of a record and who is paid, as the chain says.
     price: u128,
     payee: Address,
@@ -93,9 +85,7 @@ impl Keys {
             .call(deployment.access_token, &AccessToken::offerOfCall { collection: collection.0, right: 0 })
             .await?;
         let valid_until = chain.now().await?.saturating_add(VALID_SECONDS);
-        let reader = SealingSecret::from_bytes(random()?);
-        let public_key = reader.public_key()?;
-        let reader_key = signed_reader_key(chain, session, public_key, valid_until).await?;
+        let identity = Identity::new(chain, session, valid_until).await?;
         let signer = match &purse {
             Some(purse) => purse.key()?,
             None => session.account.clone(),
@@ -109,11 +99,9 @@ impl Keys {
         let valid_until = purse.as_ref().map_or(valid_until, |purse| valid_until.min(purse.expiry()));
         Ok(Self {
             chain: chain.clone(),
-            session: session.clone(),
+            identity,
             content: content.clone(),
             collection,
-            reader: Arc::new(reader),
-            reader_key,
             price: offer.pricePerRecord,
             payee: offer.payee,
             usage_billing: deployment.usage_billing,
@@ -135,7 +123,7 @@ impl Keys {
     pub async fn secret(&self, ordinal: u32) -> Result<ChunkSecret, SdkError> {
         // One at a time: promises of a lane build on one another.
         let mut paying = self.paying.lock().await;
-        let free = KeyRequest { reader_key: self.reader_key.clone(), voucher: None };
+        let free = KeyRequest { reader_key: self.identity.key.clone(), voucher: None };
         let answer = match self.ask(ordinal, &free).await {
             Err(SdkError::GatewayRefused(refusal)) if refusal.code == code::VOUCHER_REQUIRED => {
                 match self.pay(&mut paying, ordinal, &refusal).await {
@@ -143,7 +131,8 @@ impl Keys {
                         // Another reader used the lane, or a promise was written down and never sent.
                         tracing::debug!(code = refusal.code, "going on in a new lane");
                         paying.lane =
-                            new_lane(&self.chain, &self.session, self.collection, self.payee).await?;
+                            new_lane(&self.chain, &self.identity.session, self.collection, self.payee)
+                                .await?;
                         self.pay(&mut paying, ordinal, &refusal).await?
                     }
                     other => other?,
@@ -151,7 +140,7 @@ impl Keys {
             }
             other => other?,
         };
-        let secret = self.open(ordinal, &answer)?;
+        let secret = self.identity.open(RIGHT_READ, self.collection, &self.content, ordinal, &answer)?;
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).chunks += 1;
         Ok(secret)
     }
@@ -161,7 +150,7 @@ impl Keys {
         let due = self.price.saturating_mul(count.into());
         let asked = refusal.quote.filter(|quote| (quote.payee, quote.due.0) != (self.payee, due));
         if let Some(quote) = asked {
-            return Err(self.session.gateway.wire.failed(format!(
+            return Err(self.identity.session.gateway.wire.failed(format!(
                 "it asks {} for {} of chunk {ordinal}; by the offer on chain it is {due} for {}",
                 quote.due.0, quote.payee, self.payee
             )));
@@ -178,7 +167,7 @@ impl Keys {
         if let Some(purse) = &mut paying.purse {
             purse.note(after)?;
         }
-        let request = KeyRequest { reader_key: self.reader_key.clone(), voucher: Some(voucher) };
+        let request = KeyRequest { reader_key: self.identity.key.clone(), voucher: Some(voucher) };
         let answer = match self.ask(ordinal, &request).await {
             Err(SdkError::GatewayRefused(refusal)) => {
                 // It was not taken: the next promise builds on what stood before.
@@ -197,9 +186,9 @@ impl Keys {
     }
 
     async fn voucher(&self, paying: &Paying, after: &Lane) -> Result<VoucherUpload, SdkError> {
-        let info = &self.session.gateway.info;
+        let info = &self.identity.session.gateway.info;
         let message = UsageVoucher {
-            payer: self.session.account.address(),
+            payer: self.identity.session.account.address(),
             payee: self.payee,
             collection: self.collection.0,
             lane: after.lane.0,
@@ -222,73 +211,15 @@ impl Keys {
         })
     }
 
-    /// Asks, and asks again what may be answered later: the same call is charged once.
     async fn ask(&self, ordinal: u32, request: &KeyRequest) -> Result<KeyAnswer, SdkError> {
         let path = format!("/v1/collections/{}/chunks/{ordinal}/key", self.collection);
-        let mut tries = 0;
-        loop {
-            let answer = self.session.gateway.wire.post(&path, Some(&self.session.token), request).await;
-            let pause = match &answer {
-                Err(SdkError::GatewayRefused(refusal)) => {
-                    refusal.retry_after_seconds.map(Duration::from_secs)
-                }
-                Err(SdkError::Gateway { .. }) => Some(PAUSE),
-                _ => None,
-            };
-            let Some(pause) = pause.filter(|_| tries < TRIES) else { return answer };
-            tries += 1;
-            tracing::debug!(chunk = ordinal, tries, "asking again");
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// Holds the answer against the gateway's signer and the page, and opens it.
-    fn open(&self, ordinal: u32, answer: &KeyAnswer) -> Result<ChunkSecret, SdkError> {
-        let info = &self.session.gateway.info;
-        let entry = self.entry(ordinal)?;
-        let account = self.session.account.address();
-        let release: &SignedRelease = &answer.release;
-        let said = (release.gateway, release.account, release.collection, release.right, release.chunk);
-        let expected = (info.signer, account, self.collection.0, 0, ordinal);
-        if said != expected || release.key_digest != entry.key_digest {
-            return Err(self.session.gateway.wire.failed("its release is for something else".into()));
-        }
-        let digest = release.message().eip712_signing_hash(&gateway_domain(info.chain_id, info.access_token));
-        let signer = Signature::try_from(release.signature.as_ref())
-            .ok()
-            .and_then(|signature| signature.recover_address_from_prehash(&digest).ok());
-        if signer != Some(info.signer) {
-            return Err(self.session.gateway.wire.failed("its release is not signed by it".into()));
-        }
-        let place = ChunkPlace { chain_id: info.chain_id, collection: self.collection, ordinal, account };
-        let secret = place.open(&answer.sealed_secret, &self.reader)?;
-        // A wrong secret with a signed release is evidence against the gateway.
-        secret.verify(&entry.key_digest)?;
-        Ok(secret)
+        self.identity.ask(&path, request).await
     }
 
     fn entry(&self, ordinal: u32) -> Result<&offsetdata_protocol::manifest::ChunkEntry, SdkError> {
         let missing = || SdkError::Terms(format!("the collection has no chunk {ordinal}"));
         self.content.chunks().get(ordinal as usize).ok_or_else(missing)
     }
-}
-
-async fn signed_reader_key(
-    chain: &Chain,
-    session: &SignedIn,
-    public_key: SealingKey,
-    valid_until: u64,
-) -> Result<ReaderKeyUpload, SdkError> {
-    let deployment = chain.deployment();
-    let message = ReaderKey {
-        account: session.account.address(),
-        publicKey: B256::new(public_key.0),
-        audience: session.gateway.info.audience.clone(),
-        validUntil: U40::saturating_from(valid_until),
-    };
-    let domain = gateway_domain(deployment.chain_id, deployment.access_token);
-    let signature = sign(&session.account, message.eip712_signing_hash(&domain)).await?;
-    Ok(ReaderKeyUpload { public_key, valid_until, signature })
 }
 
 /// A lane that nobody used: what a gateway says of a lane's past needs no belief then.
@@ -314,10 +245,4 @@ async fn new_lane(
             });
         }
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], SdkError> {
-    let mut bytes = [0; N];
-    fill_random(&mut bytes)?;
-    Ok(bytes)
 }

@@ -51,6 +51,16 @@ impl Wire {
         self.read(&self.send(path, token, body).await?)
     }
 
+    pub(super) async fn put<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &B,
+    ) -> Result<T, SdkError> {
+        let request = self.client.put(format!("{}{path}", self.url)).json(body);
+        self.read(&self.answer(request, token).await?)
+    }
+
     /// The bytes of the answer, which may be none.
     pub(super) async fn send<B: Serialize>(
         &self,
