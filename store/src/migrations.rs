@@ -5,11 +5,12 @@
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const FILES: [(i64, &str, &str); 4] = [
+const FILES: [(i64, &str, &str); 5] = [
     (1, "chain", include_str!("../migrations/0001_chain.sql")),
     (2, "relay", include_str!("../migrations/0002_relay.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
     (4, "data circle", include_str!("../migrations/0004_data_circle.sql")),
+    (5, "training keys", include_str!("../migrations/0005_training_keys.sql")),
 ];
 
 /// Every step, in order.
