@@ -15,6 +15,8 @@
 //! # }
 //! ```
 
+mod content;
+
 use std::convert::Infallible;
 
 use alloy::primitives::Address;
@@ -29,6 +31,11 @@ use crate::digest::byte_string;
 use crate::ids::CollectionId;
 use crate::keys::secret;
 use crate::{ChunkSecret, CollectionKey, ProtocolError};
+
+pub use content::{
+    CONTENT_HEADER_BYTES, ContentEntropy, ContentOpener, ContentPlace, ContentPurpose, ContentSealer,
+    SEGMENT_BYTES,
+};
 
 /// The `info` of a collection key.
 const COLLECTION_KEY: &[u8] = b"offsetdata/collection-key/1";

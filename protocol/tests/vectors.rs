@@ -14,7 +14,9 @@ use offsetdata_protocol::merkle::{
 };
 use offsetdata_protocol::metrics::{MetricKey, MetricPoint, MetricValue, PointsBlock, series_root};
 use offsetdata_protocol::record::{Record, Value as FieldValue};
-use offsetdata_protocol::seal::{ChunkPlace, CollectionPlace, SealingSecret};
+use offsetdata_protocol::seal::{
+    ChunkPlace, CollectionPlace, ContentEntropy, ContentPlace, ContentPurpose, SealingSecret,
+};
 use offsetdata_protocol::selection::{Bitmap, SplitRule, flags_root, given_root, inputs_leaf, order};
 use offsetdata_protocol::{ChunkHeader, ChunkSecret, Codec, CollectionKey, Digest, SeriesId, merkle};
 use serde_json::{Value, json};
@@ -486,6 +488,15 @@ fn seal_json() {
     let chunk = ChunkPlace { chain_id, collection, ordinal: 7, account: [0x06; 20].into() };
     let sealed_secret = chunk.seal(&secret, &public, entropy).unwrap();
     assert_eq!(chunk.open(&sealed_secret, &receiver).unwrap(), secret);
+    let content_entropy: [u8; 71] = std::array::from_fn(|at| 0x80 + at as u8);
+    let content = ContentPlace { purpose: ContentPurpose::Artifact, request: [0x77; 32].into() };
+    let entropy_of = || ContentEntropy::from_bytes(content_entropy);
+    let artifact = content.seal(b"artifact", &public, entropy_of()).unwrap();
+    assert_eq!(content.open(&artifact, &receiver).unwrap(), b"artifact");
+    // Three segments, the last of 10 bytes.
+    let states: Vec<u8> = (0..2 * 65_536 + 10).map(|at| (at % 251) as u8).collect();
+    let state = ContentPlace { purpose: ContentPurpose::Checkpoint, ..content };
+    let checkpoint = state.seal(&states, &public, entropy_of()).unwrap();
     check(
         "seal",
         &json!({
@@ -494,6 +505,10 @@ fn seal_json() {
             "entropy": hex(entropy),
             "collectionKey": hex(key.reveal()), "sealedCollectionKey": hex(sealed_key),
             "chunkSecret": hex(secret.reveal()), "sealedChunkSecret": hex(sealed_secret),
+            "contentEntropy": hex(content_entropy), "request": content.request, "artifact": hex(b"artifact"),
+            "sealedArtifact": hex(&artifact),
+            "checkpointBytes": states.len(), "checkpoint": "byte i is i mod 251",
+            "sealedCheckpointDigest": Digest::of(&checkpoint),
         }),
     );
 }
