@@ -1,4 +1,4 @@
-//! What a worker is told when it starts. It reads no file but the key's.
+//! What a worker is told when it starts. It reads no file.
 
 use std::path::PathBuf;
 
@@ -32,4 +32,21 @@ pub struct WorkerConfig {
     /// Seconds of training after which a commitment is sent
     #[arg(long, env = "OFFSETDATA_COMMIT_SECONDS", default_value_t = 5)]
     pub commit_seconds: u64,
+
+    /// Seconds of training after which a checkpoint is sent
+    #[arg(long, env = "OFFSETDATA_CHECKPOINT_SECONDS", default_value_t = 30)]
+    pub checkpoint_seconds: u64,
+
+    /// File with the developer's key that artifacts and checkpoints are sealed to; made where there is none. All
+    /// workers of a developer share it
+    #[arg(long, env = "OFFSETDATA_ARTIFACT_KEY", value_name = "FILE", default_value = ".dev/artifact.key")]
+    pub artifact_key: PathBuf,
+
+    /// Predictions that are made at the same time, beside a training; 0 for none
+    #[arg(long, env = "OFFSETDATA_PREDICTIONS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=16))]
+    pub predictions: u8,
+
+    /// Seconds that a job has for a last checkpoint when the worker is told to stop
+    #[arg(long, env = "OFFSETDATA_GRACE_SECONDS", default_value_t = 20)]
+    pub grace_seconds: u64,
 }

@@ -1,10 +1,14 @@
-//! Decoded images with labels, in the form a trainer reads: whole numbers in one flat buffer.
+//! Decoded records with labels, in the form a trainer reads: images here, texts in [`text`].
 //! It neither fetches nor verifies records, and it does not decide who goes into which split.
+
+pub mod text;
 
 use std::io::Cursor;
 
 use image::codecs::png::PngDecoder;
 use image::{ColorType, ImageDecoder, Limits};
+
+pub use text::{Features, TextSet};
 
 /// Longest side of an image, in pixels.
 pub const MAX_SIDE: u32 = 64;
@@ -12,7 +16,7 @@ pub const MAX_SIDE: u32 = 64;
 pub const MAX_CLASSES: u32 = 1_000;
 /// Largest PNG accepted, in bytes; 64×64 RGB needs 12 KiB uncompressed.
 pub const MAX_PNG_BYTES: usize = 256 * 1024;
-/// Most decoded pixels one set may hold, in bytes.
+/// Most that one set may hold, in bytes.
 pub const MAX_SET_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
 /// Size of every image of a set: `channels` is 1 (grey) or 3 (RGB), sides are in pixels.
@@ -63,8 +67,33 @@ pub enum DatasetError {
     ShapeMismatch { record: u64, expected: ImageShape, actual: ImageShape },
     #[error("record {record}: label {label}, labels are below {classes}")]
     LabelOutOfRange { record: u64, label: u64, classes: u32 },
-    #[error("record {record}: the set would exceed {max} bytes of pixels")]
+    #[error("record {record}: the set would exceed {max} bytes")]
     SetTooLarge { record: u64, max: usize },
+    #[error("record {record}: a text of {bytes} bytes, at most {max} are read")]
+    TextTooLarge { record: u64, bytes: usize, max: usize },
+    #[error("record {record} has no {kind} field {field:?}")]
+    FieldMissing { record: u64, field: &'static str, kind: &'static str },
+}
+
+impl DatasetError {
+    /// The first record whose label is not below `classes`.
+    pub(crate) fn check_labels(labels: &[u32], records: &[u64], classes: u32) -> Result<(), Self> {
+        match labels.iter().zip(records).find(|(label, _)| **label >= classes) {
+            None => Ok(()),
+            Some((label, record)) => {
+                Err(Self::LabelOutOfRange { record: *record, label: u64::from(*label), classes })
+            }
+        }
+    }
+
+    /// The class that a label stands for.
+    pub(crate) fn class(record: u64, label: u64) -> Result<u32, Self> {
+        u32::try_from(label).ok().filter(|class| *class < MAX_CLASSES).ok_or(Self::LabelOutOfRange {
+            record,
+            label,
+            classes: MAX_CLASSES,
+        })
+    }
 }
 
 /// Images of one shape, with labels and the index of the record each came from.
@@ -89,10 +118,7 @@ impl ImageSet {
     ///
     /// The first image settles the shape of the set. On an error the set is as it was before.
     pub fn push(&mut self, record: u64, png: &[u8], label: u64) -> Result<(), DatasetError> {
-        let class = u32::try_from(label)
-            .ok()
-            .filter(|class| *class < MAX_CLASSES)
-            .ok_or(DatasetError::LabelOutOfRange { record, label, classes: MAX_CLASSES })?;
+        let class = DatasetError::class(record, label)?;
         let (shape, pixels) = decode_png(record, png)?;
         match self.shape {
             Some(expected) if expected != shape => {

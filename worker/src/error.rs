@@ -33,6 +33,18 @@ pub enum WorkerError {
     /// A job that asks for something this worker does not do.
     #[error("this worker cannot do the job: {0}")]
     Unsupported(String),
+    /// Settings that cannot work.
+    #[error("settings: {0}")]
+    Settings(String),
+    /// What an attempt before left cannot be gone on from here.
+    #[error("checkpoint: {0}")]
+    Checkpoint(String),
+    /// A model's artifact that is not what the chain names, or that this worker cannot open.
+    #[error("artifact: {0}")]
+    Artifact(String),
+    /// The worker shuts down; the job goes on elsewhere.
+    #[error("given back, as the worker stops")]
+    Released,
     /// The user cancelled, or the request is gone.
     #[error("cancelled")]
     Cancelled,
@@ -60,7 +72,8 @@ impl WorkerError {
     /// Whether another attempt can help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Relayer { .. } => true,
+            // Another worker of the developer may have the key that opens it.
+            Self::Relayer { .. } | Self::Checkpoint(_) | Self::Artifact(_) | Self::Released => true,
             Self::Sdk(error) => error.is_retryable(),
             Self::Content(error) => error.is_retryable(),
             Self::Trainer(error) => error.is_retryable(),

@@ -1,81 +1,101 @@
-//! Reads a job's records, every one verified against the root on chain, and puts each into its part of the split. It
-//! keeps no copy on disk.
+//! Reads a job's records in the order of its inputs, every one verified against the root on chain. It keeps none, and
+//! knows no trainer.
 
+use alloy::primitives::B256;
 use futures::StreamExt;
 use offsetdata_content::{Blocks, Collection};
 use offsetdata_protocol::Root;
+use offsetdata_protocol::bindings::training::{DataInput, RequestDetails};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::merkle::RootBuilder;
 use offsetdata_protocol::record::RecordRef;
-use offsetdata_protocol::selection::{Selection, Split, SplitRule, inputs_leaf};
+use offsetdata_protocol::selection::{Selection, SplitRule, inputs_leaf};
 use offsetdata_sdk::{Chain, collections};
 
 use crate::WorkerError;
-use crate::dataset::ImageSet;
-use crate::offer::Job;
-use crate::trainers::Splits;
+use crate::trainers::Examples;
 
-/// Fields of a record that the image classifier reads.
-const IMAGE: &str = "image";
-const LABEL: &str = "label";
-
-/// A job's records, decoded, with the root that says which they were.
-#[derive(Debug)]
-pub(crate) struct Inputs {
-    pub(crate) splits: Splits,
-    pub(crate) root: Root,
+/// Where records are read from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Says which root a collection has.
+    pub(crate) chain: &'a Chain,
+    /// Holds its chunks.
+    pub(crate) blocks: &'a Blocks,
 }
 
-/// Reads all inputs of a job.
-pub(crate) async fn read(job: &Job, chain: &Chain, blocks: &Blocks) -> Result<Inputs, WorkerError> {
-    let rule = SplitRule::new(job.details.splitSeed, job.details.validationBps, job.details.testBps)?;
-    let mut splits = Splits::default();
-    let mut tree = RootBuilder::new();
-    // Record numbers in errors run over all inputs, as a person would count them.
-    let mut before = 0u64;
-    for (position, input) in job.inputs.iter().enumerate() {
-        let selection = match input.selection {
-            0 => Selection::All,
-            1 => Selection::Range { first: input.first, count: input.count },
-            other => {
-                return Err(WorkerError::Unsupported(format!("input {position} has selection kind {other}")));
-            }
-        };
-        let facts = collections::facts(chain, CollectionId(input.collection)).await?;
-        let collection = Collection::open(blocks.clone(), facts.on_chain).await?;
+/// Reads all inputs of a request and gives them to its training.
+pub(crate) async fn read(
+    source: &Source<'_>,
+    inputs: &[DataInput],
+    given: &mut Given,
+) -> Result<(), WorkerError> {
+    for (position, input) in inputs.iter().enumerate() {
+        let selection = selection(position, input)?;
+        let facts = collections::facts(source.chain, CollectionId(input.collection)).await?;
+        let collection = Collection::open(source.blocks.clone(), facts.on_chain).await?;
         let wanted = selection.indices(facts.on_chain.record_count, input.recordCap, None)?;
         let mut wanted = wanted.into_iter().peekable();
         let mut chunks = std::pin::pin!(collection.stream());
         while wanted.peek().is_some() {
             let Some(chunk) = chunks.next().await else { break };
             for (index, record) in chunk?.records() {
-                if wanted.next_if_eq(&index).is_none() {
-                    continue;
+                if wanted.next_if_eq(&index).is_some() {
+                    given.take(input.collection, index, record)?;
                 }
-                let split = rule.split(index);
-                tree.push(inputs_leaf(input.collection, index, split));
-                let set = match split {
-                    Split::Train => &mut splits.train,
-                    Split::Validation => &mut splits.validation,
-                    Split::Test => &mut splits.test,
-                };
-                push(set, before + u64::from(index), record)?;
             }
         }
-        before += u64::from(facts.on_chain.record_count.get());
+        given.end_of_input(facts.on_chain.record_count.get());
     }
-    Ok(Inputs { splits, root: tree.root() })
+    Ok(())
 }
 
-fn push(set: &mut ImageSet, number: u64, record: RecordRef<'_>) -> Result<(), WorkerError> {
-    let lacks = |field: &str, kind: &str| {
-        WorkerError::Unsupported(format!("record {number} has no {kind} field {field:?}"))
-    };
-    let image =
-        record.field(IMAGE).and_then(|value| value.as_bytes()).ok_or_else(|| lacks(IMAGE, "bytes"))?;
-    let label =
-        record.field(LABEL).and_then(|value| value.as_integer()).ok_or_else(|| lacks(LABEL, "integer"))?;
-    let label = u64::try_from(label).map_err(|_| lacks(LABEL, "non-negative integer"))?;
-    set.push(number, image, label)?;
-    Ok(())
+/// Which records of an input a request takes.
+pub(crate) fn selection(position: usize, input: &DataInput) -> Result<Selection, WorkerError> {
+    match input.selection {
+        0 => Ok(Selection::All),
+        1 => Ok(Selection::Range { first: input.first, count: input.count }),
+        other => Err(WorkerError::Unsupported(format!("input {position} has selection kind {other}"))),
+    }
+}
+
+/// What is given to training: each record in its split, and the root that says which they were.
+#[derive(Debug)]
+pub(crate) struct Given {
+    examples: Examples,
+    rule: SplitRule,
+    tree: RootBuilder,
+    /// Records of the inputs before: numbers in errors run over all inputs, as a person would count them.
+    before: u64,
+}
+
+impl Given {
+    pub(crate) fn new(details: &RequestDetails, examples: Examples) -> Result<Self, WorkerError> {
+        let rule = SplitRule::new(details.splitSeed, details.validationBps, details.testBps)?;
+        Ok(Self { examples, rule, tree: RootBuilder::new(), before: 0 })
+    }
+
+    /// Takes the next record, in the order of the inputs and of each input's selected indices.
+    pub(crate) fn take(
+        &mut self,
+        collection: B256,
+        index: u32,
+        record: RecordRef<'_>,
+    ) -> Result<(), WorkerError> {
+        let split = self.rule.split(index);
+        self.examples.push(split, self.before + u64::from(index), record)?;
+        self.tree.push(inputs_leaf(collection, index, split));
+        Ok(())
+    }
+
+    /// An input is through; its collection has so many records.
+    pub(crate) fn end_of_input(&mut self, records: u32) {
+        self.before += u64::from(records);
+    }
+
+    /// What the trainer read, and the root over which records they were.
+    pub(crate) fn into_parts(self) -> (Examples, Root) {
+        let root = self.tree.root();
+        (self.examples, root)
+    }
 }

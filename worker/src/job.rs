@@ -1,5 +1,5 @@
-//! Does one job: reads the data, trains in a thread of its own, commits while it goes on, and settles. Heartbeats run
-//! beside all of it. It keeps nothing that a restart would need: the relayer does.
+//! Does one job: reads the data, trains in a thread of its own, commits and keeps checkpoints while it goes on, and
+//! settles. Heartbeats run beside all of it. It keeps nothing that a restart would need: the relayer does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -7,19 +7,28 @@ use std::time::{Duration, Instant};
 
 use offsetdata_content::Blocks;
 use offsetdata_protocol::Digest;
-use offsetdata_protocol::cid::parts;
+use offsetdata_protocol::cid::{file_cid, parts};
 use offsetdata_protocol::messages::training_domain;
-use offsetdata_protocol::worker_api::{Action, Failure, Heartbeat, Phase};
+use offsetdata_protocol::seal::{ContentPlace, ContentPurpose, SealingSecret};
+use offsetdata_protocol::selection::Split;
+use offsetdata_protocol::worker_api::{Action, Failure, Heartbeat, MAX_ARTIFACT_BYTES, Phase, Release};
 use offsetdata_sdk::{Account, Chain};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
+use crate::WorkerError;
+use crate::artifact_key::entropy;
+use crate::inputs::{self, Given};
 use crate::offer::Job;
-use crate::relay::Relay;
+use crate::relay::{After, Relay};
 use crate::series::{Outcome, Series};
-use crate::trainers::image_classifier::{self, Hyperparameters, Trained};
-use crate::trainers::{BuiltIn, MetricEvent, TrainerError};
-use crate::{WorkerError, inputs};
+use crate::trainers::{Examples, TrainerError, TrainerState};
+
+mod checkpoint;
+mod training;
+
+use checkpoint::Checkpoint;
+use training::{Message, Wish};
 
 /// What a job is done with.
 #[derive(Debug, Clone)]
@@ -28,21 +37,43 @@ pub(crate) struct Tools {
     pub(crate) chain: Chain,
     pub(crate) blocks: Blocks,
     pub(crate) account: Account,
+    pub(crate) key: Arc<SealingSecret>,
     pub(crate) commit_every: Duration,
+    pub(crate) checkpoint_every: Duration,
+    /// How long a job may go on for a last checkpoint.
+    pub(crate) grace: Duration,
+    /// True once the worker is told to stop.
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
-/// Where a job stands, as heartbeats tell it.
-#[derive(Debug, Default)]
+/// Where a job stands, as heartbeats tell it, and what is wanted of it.
+#[derive(Debug)]
 struct Progress {
     phase: AtomicU32,
     ppm: AtomicU64,
-    /// Set where the relayer or the shutdown wants the work to stop.
+    /// The training ends at its next batch.
     stop: Arc<AtomicBool>,
+    /// The user cancelled, or another attempt has the job.
+    is_lost: AtomicBool,
+    wish: Arc<Wish>,
+    /// Whether the checkpoint after which the job is given back is stored.
+    kept: watch::Sender<bool>,
 }
 
 const PHASES: [Phase; 4] = [Phase::Preparing, Phase::Training, Phase::Evaluating, Phase::Publishing];
 
 impl Progress {
+    fn new(checkpoint_every: Duration) -> Self {
+        Self {
+            phase: AtomicU32::new(0),
+            ppm: AtomicU64::new(0),
+            stop: Arc::default(),
+            is_lost: AtomicBool::new(false),
+            wish: Arc::new(Wish::every(checkpoint_every)),
+            kept: watch::Sender::new(false),
+        }
+    }
+
     fn enter(&self, phase: Phase) {
         let position = PHASES.iter().position(|p| *p == phase).unwrap_or(0);
         self.phase.store(u32::try_from(position).unwrap_or(0), Ordering::Relaxed);
@@ -51,41 +82,67 @@ impl Progress {
     fn phase(&self) -> Phase {
         PHASES.get(self.phase.load(Ordering::Relaxed) as usize).copied().unwrap_or(Phase::Preparing)
     }
+
+    fn lose(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Does a job to its end and tells the relayer how it ended.
 pub(crate) async fn run(job: Job, tools: Tools) {
     let span = tracing::info_span!("job", request = %job.request, attempt = job.attempt);
     async {
-        tracing::info!(trainer = job.trainer.name(), "begins");
-        let progress = Arc::new(Progress::default());
-        let heart =
-            tokio::spawn(heartbeats(job.clone(), tools.relay.clone(), progress.clone()).in_current_span());
-        let result = work(&job, &tools, &progress).await;
-        heart.abort();
-        match result {
-            Ok(()) => tracing::info!("settled"),
-            Err(error) => {
-                let cancelled = progress.stop.load(Ordering::Relaxed);
-                tracing::warn!(%error, cancelled, "did not succeed");
-                let reason = if cancelled { "cancelled".to_owned() } else { error.to_string() };
-                let reason = reason.chars().take(2000).collect();
-                // What the relayer refused, another attempt may do right: one that began before this program was
-                // started again goes on where nothing here remembers.
-                let refused = matches!(error, WorkerError::Refused { .. });
-                let retryable = !cancelled && (refused || error.is_retryable());
-                let failure = Failure { attempt: job.attempt, reason, retryable };
-                if let Err(error) = tools.relay.fail(job.request, &failure).await {
-                    tracing::warn!(%error, "the relayer was not told; it may know already, and the lease ends by itself");
-                }
-            }
-        }
+        tracing::info!(trainer = job.trainer.name(), resumed = job.checkpoint.is_some(), "begins");
+        let progress = Progress::new(tools.checkpoint_every);
+        let result = tokio::select! {
+            result = work(&job, &tools, &progress) => result,
+            () = heartbeats(&job, &tools.relay, &progress) => Err(WorkerError::Cancelled),
+            () = drained(&tools, &progress) => Err(WorkerError::Released),
+        };
+        // Where the work was left in the middle, its thread ends at the next batch.
+        progress.stop.store(true, Ordering::Relaxed);
+        tell(&job, &tools, result, progress.is_lost.load(Ordering::Relaxed)).await;
     }
     .instrument(span)
     .await;
 }
 
-async fn heartbeats(job: Job, relay: Relay, progress: Arc<Progress>) {
+async fn tell(job: &Job, tools: &Tools, result: Result<(), WorkerError>, is_lost: bool) {
+    let told = match result {
+        Ok(()) => {
+            tracing::info!("settled");
+            return;
+        }
+        Err(WorkerError::Released) if !is_lost => {
+            tracing::info!("given back, as the worker stops");
+            let release = Release { attempt: job.attempt };
+            let released = tools.relay.release(job.request, &release);
+            match tokio::time::timeout(Duration::from_secs(5), released).await {
+                Ok(told) => told,
+                // The lease ends by itself.
+                Err(_) => return,
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, is_lost, "did not succeed");
+            let reason = if is_lost { "cancelled".to_owned() } else { error.to_string() };
+            let reason = reason.chars().take(2000).collect();
+            // What the relayer refused, another attempt may do right: one that began before this program was
+            // started again goes on where nothing here remembers.
+            let refused = matches!(error, WorkerError::Refused { .. });
+            let retryable = !is_lost && (refused || error.is_retryable());
+            let failure = Failure { attempt: job.attempt, reason, retryable };
+            tools.relay.fail(job.request, &failure).await
+        }
+    };
+    if let Err(error) = told {
+        tracing::warn!(%error, "the relayer was not told; it may know already, and the lease ends by itself");
+    }
+}
+
+/// Says that the worker is there, and hears what is wanted. It goes on for as long as the work does.
+async fn heartbeats(job: &Job, relay: &Relay, progress: &Progress) {
     let every = Duration::from_secs(u64::from(relay.welcome.heartbeat_seconds.max(1)));
     loop {
         let heartbeat = Heartbeat {
@@ -94,56 +151,72 @@ async fn heartbeats(job: Job, relay: Relay, progress: Arc<Progress>) {
             progress_ppm: u32::try_from(progress.ppm.load(Ordering::Relaxed)).unwrap_or(1_000_000),
         };
         match relay.heartbeat(job.request, &heartbeat).await {
-            Ok(answer) if answer.action == Action::Cancel => progress.stop.store(true, Ordering::Relaxed),
-            Ok(_) => {}
+            Ok(answer) => match answer.action {
+                Action::Continue => {}
+                Action::Checkpoint => progress.wish.ask(),
+                Action::Cancel => progress.lose(),
+            },
             // Another attempt has taken over, or the job is gone: working on would be for nothing.
             Err(WorkerError::Refused { code, reason }) => {
                 tracing::warn!(code, reason, "heartbeat refused");
-                progress.stop.store(true, Ordering::Relaxed);
+                progress.lose();
             }
             Err(error) => tracing::warn!(%error, "heartbeat"),
+        }
+        if progress.is_lost.load(Ordering::Relaxed) && progress.phase() == Phase::Preparing {
+            // Nothing was done that could still land.
+            return;
         }
         tokio::time::sleep(every).await;
     }
 }
 
-async fn work(job: &Job, tools: &Tools, progress: &Arc<Progress>) -> Result<(), WorkerError> {
+/// Ends when the worker is told to stop and the job has been kept as far as it goes: a training sends a last checkpoint,
+/// a finished one its result, and what only reads has nothing to keep.
+async fn drained(tools: &Tools, progress: &Progress) {
+    let mut stopping = tools.stopping.clone();
+    if stopping.wait_for(|stopping| *stopping).await.is_err() {
+        // Nobody is left who could say so.
+        return std::future::pending().await;
+    }
+    if progress.phase() == Phase::Preparing {
+        return;
+    }
+    progress.wish.ask();
+    let mut kept = progress.kept.subscribe();
+    // Past the grace the newest checkpoint before stands.
+    let _ = tokio::time::timeout(tools.grace, kept.wait_for(|kept| *kept)).await;
+}
+
+async fn work(job: &Job, tools: &Tools, progress: &Progress) -> Result<(), WorkerError> {
     progress.enter(Phase::Preparing);
-    let read = inputs::read(job, &tools.chain, &tools.blocks).await?;
+    let source = inputs::Source { chain: &tools.chain, blocks: &tools.blocks };
+    let mut given = Given::new(&job.details, Examples::new(job.trainer, &job.hyperparameters)?)?;
+    inputs::read(&source, &job.inputs, &mut given).await?;
+    let (examples, inputs_root) = given.into_parts();
     tracing::info!(
-        train = read.splits.train.len(),
-        validation = read.splits.validation.len(),
-        test = read.splits.test.len(),
+        train = examples.len(Split::Train),
+        validation = examples.len(Split::Validation),
+        test = examples.len(Split::Test),
         "records read and verified"
     );
-    let total = job.trainer.estimate_units(read.splits.train.len() as u64, &job.hyperparameters)?;
+    let total = examples.units()?;
     let limit = job.escrow.landing.unitLimit.to::<u64>();
     if total > limit {
         return Err(WorkerError::Unsupported(format!(
             "the training takes {total} units, the request pays {limit}"
         )));
     }
+    let checkpoint = resumed(job, tools).await?;
 
     progress.enter(Phase::Training);
     let deployment = tools.chain.deployment();
     let domain = training_domain(deployment.chain_id, deployment.training_coordinator);
-    let mut series = Series::new(job, domain);
-    let (sender, mut events) = mpsc::unbounded_channel::<MetricEvent>();
-    let (stop, seed, hyperparameters) =
-        (progress.stop.clone(), job.details.seed.0, job.hyperparameters.clone());
-    let (trainer, splits, inputs_root) = (job.trainer, read.splits, read.root);
-    let training = tokio::task::spawn_blocking(move || -> Result<Trained, TrainerError> {
-        match trainer {
-            BuiltIn::ImageClassifier => {
-                let hyperparameters = Hyperparameters::from_json(&hyperparameters)?;
-                image_classifier::train(&hyperparameters, seed, &splits, &stop, |event| {
-                    // A closed channel means that the job has ended; `stop` is set then.
-                    let _ = sender.send(event);
-                })
-            }
-        }
-    });
-    let committed = commit_while_training(job, tools, progress, &mut series, &mut events, total).await;
+    let (saved, state) = checkpoint.map(|at| (at.series, at.state)).unzip();
+    let mut series = Series::new(job, domain, saved);
+    let (stop, wish) = (progress.stop.clone(), progress.wish.clone());
+    let (training, mut messages) = training::start(examples, job.details.seed.0, state, stop, wish);
+    let committed = follow(job, tools, progress, &mut series, &mut messages, total).await;
     if committed.is_err() {
         progress.stop.store(true, Ordering::Relaxed);
     }
@@ -155,17 +228,22 @@ async fn work(job: &Job, tools: &Tools, progress: &Arc<Progress>) -> Result<(), 
     };
 
     progress.enter(Phase::Publishing);
-    let digest = Digest::of(&trained.artifact);
-    let stored = tools.relay.artifact(job.request, job.attempt, trained.artifact).await?;
-    if stored.digest.0 != digest.0 {
-        return Err(WorkerError::Offer(format!(
-            "the relayer stored artifact {}, sent was {digest}",
-            stored.digest
+    let artifact_digest = Digest::of(&trained.artifact);
+    let place = ContentPlace { purpose: ContentPurpose::Artifact, request: job.request };
+    let sealed = place.seal(&trained.artifact, &tools.key.public_key()?, entropy()?)?;
+    if sealed.len() > MAX_ARTIFACT_BYTES {
+        return Err(WorkerError::Unsupported(format!(
+            "the artifact has {} bytes, at most {MAX_ARTIFACT_BYTES} are kept",
+            sealed.len()
         )));
     }
-    let cid = stored.cid.parse().map_err(|e| WorkerError::Offer(format!("CID of the artifact: {e}")))?;
+    let cid = file_cid(&sealed);
+    let stored = tools.relay.artifact(job.request, job.attempt, sealed).await?;
+    if stored.cid != cid.to_string() {
+        return Err(WorkerError::Offer(format!("the relayer stored {}, sent was {cid}", stored.cid)));
+    }
     let outcome = Outcome {
-        artifact_digest: digest.0.into(),
+        artifact_digest: artifact_digest.0.into(),
         artifact_cid: parts(&cid)?.1.0.into(),
         inputs_root,
         units: trained.units,
@@ -175,20 +253,29 @@ async fn work(job: &Job, tools: &Tools, progress: &Arc<Progress>) -> Result<(), 
     Ok(())
 }
 
-/// Takes events until the training ends, and commits whenever it is time, and once more at the end.
-async fn commit_while_training(
+/// What an attempt before left, opened and held against the offer.
+async fn resumed(job: &Job, tools: &Tools) -> Result<Option<Checkpoint>, WorkerError> {
+    let Some(reference) = &job.checkpoint else { return Ok(None) };
+    let sealed = tools.relay.checkpoint(job.request, reference.bytes).await?;
+    let checkpoint = Checkpoint::open(&sealed, reference, job.request, job.trainer, &tools.key)?;
+    tracing::info!(points = reference.point_count, units = reference.units, "goes on from a checkpoint");
+    Ok(Some(checkpoint))
+}
+
+/// Takes what the training says until it ends; commits whenever it is time, before a checkpoint, and at the end.
+async fn follow(
     job: &Job,
     tools: &Tools,
     progress: &Progress,
     series: &mut Series,
-    events: &mut mpsc::UnboundedReceiver<MetricEvent>,
+    messages: &mut mpsc::UnboundedReceiver<Message>,
     total: u64,
 ) -> Result<(), WorkerError> {
     let mut last = Instant::now();
     loop {
         let until_commit = tools.commit_every.saturating_sub(last.elapsed());
-        match tokio::time::timeout(until_commit, events.recv()).await {
-            Ok(Some(event)) => {
+        match tokio::time::timeout(until_commit, messages.recv()).await {
+            Ok(Some(Message::Metric(event))) => {
                 series.push(&event)?;
                 let ppm = event.units.saturating_mul(1_000_000) / total.max(1);
                 progress.ppm.store(ppm, Ordering::Relaxed);
@@ -196,8 +283,23 @@ async fn commit_while_training(
                     continue;
                 }
             }
+            Ok(Some(Message::State(state))) => {
+                keep(job, tools, series, state).await?;
+                progress.wish.done();
+                if *tools.stopping.borrow() {
+                    progress.stop.store(true, Ordering::Relaxed);
+                    progress.kept.send_replace(true);
+                }
+                last = Instant::now();
+                continue;
+            }
+            Ok(Some(Message::Evaluating)) => {
+                progress.enter(Phase::Evaluating);
+                continue;
+            }
             Ok(None) => {
-                if series.pending() > 0 {
+                // A result follows a commitment of its own attempt, even where there was nothing left to measure.
+                if series.is_behind() {
                     commit(job, tools, series).await?;
                 }
                 return Ok(());
@@ -205,10 +307,42 @@ async fn commit_while_training(
             Err(_) => {}
         }
         last = Instant::now();
-        if series.pending() > 0 {
+        if series.has_points() {
             commit(job, tools, series).await?;
         }
     }
+}
+
+/// Commits up to the state, so that all its points stand, and has the relayer keep it. A checkpoint that is not kept
+/// costs time after a crash, and nothing now.
+async fn keep(job: &Job, tools: &Tools, series: &mut Series, state: TrainerState) -> Result<(), WorkerError> {
+    series.reach(state.units);
+    if series.is_behind() {
+        commit(job, tools, series).await?;
+    }
+    let (sequence, point_count, units, saved) = series.saved()?;
+    let (request, trainer, key) = (job.request, job.trainer, tools.key.clone());
+    let sealing = tokio::task::spawn_blocking(move || {
+        Checkpoint { series: saved, state: state.bytes }.seal(request, trainer, &key)
+    });
+    let sealed = sealing.await.map_err(|e| TrainerError::Backend(e.to_string()))?;
+    let after = After { sequence, point_count, units };
+    let kept = match sealed {
+        Ok(sealed) => {
+            let digest = Digest::of(&sealed);
+            let stored = tools.relay.put_checkpoint(job.request, job.attempt, after, sealed).await;
+            stored.and_then(|stored| match stored.digest.0 == digest.0 {
+                true => Ok(()),
+                false => Err(WorkerError::Checkpoint(format!("sent {digest}, stored {}", stored.digest))),
+            })
+        }
+        Err(error) => Err(error),
+    };
+    match kept {
+        Ok(()) => tracing::info!(points = point_count, units, step = state.step, "checkpoint kept"),
+        Err(error) => tracing::warn!(%error, "checkpoint not kept"),
+    }
+    Ok(())
 }
 
 async fn commit(job: &Job, tools: &Tools, series: &mut Series) -> Result<(), WorkerError> {

@@ -7,7 +7,7 @@ use offsetdata_protocol::bindings::training::{DataInput, EscrowTerms, RequestDet
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::ids::{RequestId, details_hash, inputs_hash};
 use offsetdata_protocol::messages::{Assignment, training_domain};
-use offsetdata_protocol::worker_api::JobOffer;
+use offsetdata_protocol::worker_api::{CheckpointRef, JobOffer, MAX_CHECKPOINT_BYTES};
 use serde_json::Value;
 
 use crate::WorkerError;
@@ -27,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) sequence: u32,
     /// Head after it.
     pub(crate) head: B256,
+    /// What this attempt goes on from.
+    pub(crate) checkpoint: Option<CheckpointRef>,
 }
 
 /// Checks an offer that `worker` got.
@@ -59,8 +61,21 @@ pub(crate) fn check(offer: &JobOffer, deployment: &Deployment, worker: Address) 
             escrow.scheduler
         )));
     }
-    let trainer = BuiltIn::ALL.into_iter().find(|trainer| trainer.digest() == details.trainerDigest);
-    let trainer = trainer.ok_or_else(|| {
+    // The points before the resume point are not measured again: without what stands behind them nothing fits.
+    let resume = offer.checkpoint.map_or(0, |checkpoint| checkpoint.point_count);
+    if resume != offer.resume_point {
+        return Err(WorkerError::Offer(format!(
+            "the attempt goes on at point {}, its checkpoint is at {resume}",
+            offer.resume_point
+        )));
+    }
+    if let Some(checkpoint) = offer.checkpoint.filter(|at| at.bytes > MAX_CHECKPOINT_BYTES as u64) {
+        return Err(WorkerError::Offer(format!(
+            "a checkpoint of {} bytes, at most {MAX_CHECKPOINT_BYTES} are read",
+            checkpoint.bytes
+        )));
+    }
+    let trainer = BuiltIn::of_digest(details.trainerDigest).ok_or_else(|| {
         WorkerError::Unsupported(format!("no trainer here has the digest {}", details.trainerDigest))
     })?;
     let hyperparameters: Value = serde_json::from_str(&offer.hyperparameters)
@@ -76,6 +91,7 @@ pub(crate) fn check(offer: &JobOffer, deployment: &Deployment, worker: Address) 
         trainer,
         sequence: offer.sequence,
         head: offer.head,
+        checkpoint: offer.checkpoint,
     })
 }
 

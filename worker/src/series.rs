@@ -9,11 +9,35 @@ use offsetdata_protocol::metrics::{
 use offsetdata_protocol::worker_api::{CommitmentUpload, Finish};
 use offsetdata_protocol::{Digest, Root};
 use offsetdata_sdk::Account;
+use serde::{Deserialize, Serialize};
 
 use crate::WorkerError;
 use crate::offer::Job;
 use crate::relay::sign;
 use crate::trainers::{MetricEvent, metric};
+
+/// A series up to a checkpoint: what the next attempt goes on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Saved {
+    pub(crate) tree: SeriesBuilder,
+    pub(crate) units: u64,
+    pub(crate) last: [MetricValue; 4],
+    pub(crate) test: [MetricValue; 2],
+}
+
+impl Saved {
+    /// Number of points.
+    pub(crate) fn points(&self) -> u64 {
+        self.tree.len()
+    }
+
+    /// Nothing measured yet.
+    fn empty() -> Self {
+        let unmeasured = MetricValue::from_f64(f64::NAN);
+        Self { tree: SeriesBuilder::new(), units: 0, last: [unmeasured; 4], test: [unmeasured; 2] }
+    }
+}
 
 /// The series of one attempt, and where its chain of commitments stands.
 #[derive(Debug)]
@@ -23,11 +47,10 @@ pub(crate) struct Series {
     domain: Eip712Domain,
     sequence: u32,
     head: B256,
-    tree: SeriesBuilder,
     pending: Vec<MetricPoint>,
-    units: u64,
-    last: [MetricValue; 4],
-    test: [MetricValue; 2],
+    so_far: Saved,
+    /// Units that an accepted commitment of this attempt covers; none before the first.
+    committed: Option<u64>,
 }
 
 /// What the artifact and the inputs were.
@@ -40,38 +63,35 @@ pub(crate) struct Outcome {
 }
 
 impl Series {
-    /// Begins where the request stands; points begin anew, as there is no checkpoint.
-    pub(crate) fn new(job: &Job, domain: Eip712Domain) -> Self {
+    /// Begins where the request stands; points go on after those of `saved`.
+    pub(crate) fn new(job: &Job, domain: Eip712Domain, saved: Option<Saved>) -> Self {
         Self {
             request: job.request,
             attempt: job.attempt,
             domain,
             sequence: job.sequence,
             head: job.head,
-            tree: SeriesBuilder::new(),
             pending: Vec::new(),
-            units: 0,
-            last: [MetricValue::from_f64(f64::NAN); 4],
-            test: [MetricValue::from_f64(f64::NAN); 2],
+            so_far: saved.unwrap_or_else(Saved::empty),
+            committed: None,
         }
     }
 
     /// Takes an event as the next point.
     pub(crate) fn push(&mut self, event: &MetricEvent) -> Result<(), WorkerError> {
-        let value = MetricValue::from_f64(event.value);
-        let sequence = u32::try_from(self.tree.len())
-            .map_err(|_| WorkerError::Unsupported("a series has at most 2^32 - 1 points".into()))?;
-        let point = MetricPoint { sequence, step: event.step, key: MetricKey::new(event.key)?, value };
-        self.tree.push(&point)?;
+        let point = point(self.so_far.points(), event)?;
+        let value = point.value;
+        self.so_far.tree.push(&point)?;
         self.pending.push(point);
-        self.units = event.units;
+        self.so_far.units = event.units;
+        let Saved { last, test, .. } = &mut self.so_far;
         match event.key {
-            metric::TRAIN_LOSS => self.last[0] = value,
-            metric::TRAIN_ACCURACY => self.last[1] = value,
-            metric::VALIDATION_LOSS => self.last[2] = value,
-            metric::VALIDATION_ACCURACY => self.last[3] = value,
-            metric::TEST_LOSS => self.test[0] = value,
-            metric::TEST_ACCURACY => self.test[1] = value,
+            metric::TRAIN_LOSS => last[0] = value,
+            metric::TRAIN_ACCURACY => last[1] = value,
+            metric::VALIDATION_LOSS => last[2] = value,
+            metric::VALIDATION_ACCURACY => last[3] = value,
+            metric::TEST_LOSS => test[0] = value,
+            metric::TEST_ACCURACY => test[1] = value,
             _ => {}
         }
         Ok(())
@@ -82,9 +102,24 @@ impl Series {
         self.pending.len() >= MAX_BLOCK_POINTS / 4
     }
 
-    /// Points that no commitment covers yet.
-    pub(crate) fn pending(&self) -> usize {
-        self.pending.len()
+    /// Whether there are points or units that no commitment of this attempt covers.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.pending.is_empty() || self.committed != Some(self.so_far.units)
+    }
+
+    /// Whether points wait for a commitment.
+    pub(crate) fn has_points(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// So many units are done, as the trainer says between two measurements.
+    pub(crate) fn reach(&mut self, units: u64) {
+        self.so_far.units = units;
+    }
+
+    /// Last accepted sequence, points and units, and the series up to them. Only where [`Series::is_behind`] is false.
+    pub(crate) fn saved(&self) -> Result<(u32, u32, u64, Saved), WorkerError> {
+        Ok((self.sequence, self.count()?, self.so_far.units, self.so_far.clone()))
     }
 
     /// Signs what came since the commitment before. The chain moves on when it is [`Series::landed`].
@@ -97,7 +132,7 @@ impl Series {
             sequence: message.sequence,
             previous_head: self.head,
             point_count,
-            units: self.units,
+            units: self.so_far.units,
             last_values: message.lastValues,
             points: points.into(),
             signature: sign(account, message.eip712_signing_hash(&self.domain))?,
@@ -109,15 +144,15 @@ impl Series {
         let message = self.message(Digest::of(&upload.points), upload.point_count)?;
         self.head = message.eip712_hash_struct();
         self.sequence = upload.sequence;
+        self.committed = Some(upload.units);
         self.pending.clear();
         Ok(())
     }
 
     /// Signs the result. Every point is in an accepted commitment by then.
     pub(crate) fn finish(&self, outcome: Outcome, account: &Account) -> Result<Finish, WorkerError> {
-        let [train_loss, train_accuracy, validation_loss, validation_accuracy] = self.last;
-        tracing::debug!(?train_loss, ?train_accuracy, "last values of the training");
-        let result_values = pack_values([self.test[0], self.test[1], validation_loss, validation_accuracy]);
+        let Saved { last, test, .. } = self.so_far;
+        let result_values = pack_values([test[0], test[1], last[2], last[3]]);
         let message = Settlement {
             request: self.request,
             attempt: self.attempt,
@@ -127,7 +162,7 @@ impl Series {
             units: units(outcome.units)?,
             artifactDigest: outcome.artifact_digest,
             artifactCid: outcome.artifact_cid,
-            seriesRoot: self.tree.root().0.into(),
+            seriesRoot: self.so_far.tree.root().0.into(),
             inputsRoot: outcome.inputs_root.0.into(),
             resultValues: result_values,
         };
@@ -147,7 +182,7 @@ impl Series {
     }
 
     fn count(&self) -> Result<u32, WorkerError> {
-        u32::try_from(self.tree.len()).map_err(|_| WorkerError::Unsupported("too many points".into()))
+        u32::try_from(self.so_far.tree.len()).map_err(|_| WorkerError::Unsupported("too many points".into()))
     }
 
     fn message(&self, points: Digest, point_count: u32) -> Result<Commitment, WorkerError> {
@@ -158,10 +193,18 @@ impl Series {
             previousHead: self.head,
             pointsDigest: points.0.into(),
             pointCount: point_count,
-            units: units(self.units)?,
-            lastValues: pack_values(self.last),
+            units: units(self.so_far.units)?,
+            lastValues: pack_values(self.so_far.last),
         })
     }
+}
+
+/// A measurement as the point with this number.
+pub(crate) fn point(number: u64, event: &MetricEvent) -> Result<MetricPoint, WorkerError> {
+    let sequence = u32::try_from(number)
+        .map_err(|_| WorkerError::Unsupported("a series has at most 2^32 - 1 points".into()))?;
+    let (key, value) = (MetricKey::new(event.key)?, MetricValue::from_f64(event.value));
+    Ok(MetricPoint { sequence, step: event.step, key, value })
 }
 
 fn units(units: u64) -> Result<alloy::primitives::Uint<48, 1>, WorkerError> {

@@ -3,7 +3,7 @@
 //!
 //! A trainer is a pure function of (records, hyperparameters, seed): on one build and one kind of
 //! CPU the same inputs give the same metric series and the same artifact, bit for bit, whatever the
-//! number of threads. All randomness comes from [`random::TrainerRng`]; burn's own, which is global
+//! number of threads, and however often it stopped and went on from a state. All randomness comes from [`random::TrainerRng`]; burn's own, which is global
 //! to the process, is never touched. Training runs on the calling thread and blocks it.
 
 use std::sync::OnceLock;
@@ -11,10 +11,21 @@ use std::sync::OnceLock;
 use alloy::primitives::B256;
 use serde_json::Value;
 
+use offsetdata_protocol::selection::Split;
+
 use crate::dataset::{DatasetError, ImageSet, ImageShape};
 
+mod classifier;
+pub(crate) mod container;
+mod examples;
 pub mod image_classifier;
 pub mod random;
+mod state;
+pub mod text_classifier;
+mod weights;
+
+pub use classifier::{FinalValues, LearningRateSchedule, Prediction, Trained};
+pub use examples::{Examples, Model};
 
 /// What computes: stands in a trainer's digest, as another release may round differently.
 const BACKEND: &str = "burn-flex 0.22.1";
@@ -49,13 +60,67 @@ pub mod metric {
     pub const TEST_ACCURACY: &str = "test/accuracy";
 }
 
-/// Labelled images in the caller's split. Validation and test may be empty: then nothing is
+/// The state of a run between two steps: what it needs to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainerState {
+    /// Optimizer steps before it.
+    pub step: u64,
+    /// Units used before it.
+    pub units: u64,
+    /// What [`Examples::train`] goes on from.
+    pub bytes: Vec<u8>,
+}
+
+/// Whoever looks on while a trainer runs, on the thread that trains.
+pub trait Watcher {
+    /// A measurement, in the run's order.
+    fn metric(&mut self, event: MetricEvent);
+
+    /// Whether a state is wanted now; asked after each step, as making one takes time.
+    fn wants_state(&mut self) -> bool {
+        false
+    }
+
+    /// The state that was wanted: behind all measurements so far.
+    fn state(&mut self, _state: TrainerState) {}
+
+    /// Training is over, the held-out records are measured.
+    fn evaluating(&mut self) {}
+}
+
+impl<F: FnMut(MetricEvent)> Watcher for F {
+    fn metric(&mut self, event: MetricEvent) {
+        self(event);
+    }
+}
+
+/// Labelled examples in the caller's split. Validation and test may be empty: then nothing is
 /// reported for them.
 #[derive(Debug, Clone, Default)]
-pub struct Splits {
-    pub train: ImageSet,
-    pub validation: ImageSet,
-    pub test: ImageSet,
+pub struct Splits<S = ImageSet> {
+    pub train: S,
+    pub validation: S,
+    pub test: S,
+}
+
+impl<S> Splits<S> {
+    /// One of the three.
+    pub fn of(&self, split: Split) -> &S {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+            Split::Test => &self.test,
+        }
+    }
+
+    /// One of the three, to change it.
+    pub fn of_mut(&mut self, split: Split) -> &mut S {
+        match split {
+            Split::Train => &mut self.train,
+            Split::Validation => &mut self.validation,
+            Split::Test => &mut self.test,
+        }
+    }
 }
 
 /// Why a run did not end in an artifact. Nothing here is cured by trying again with the same
@@ -82,6 +147,8 @@ pub enum TrainerError {
     Cancelled { step: u64, units: u64 },
     #[error("artifact: {0}")]
     Artifact(String),
+    #[error("state to go on from: {0}")]
+    State(String),
     #[error("compute backend: {0}")]
     Backend(String),
 }
@@ -93,16 +160,32 @@ impl TrainerError {
     }
 }
 
+/// What a run takes at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// Units: what a request's limit has to allow.
+    pub units: u64,
+    /// Their price, in the token's smallest unit.
+    pub cost: u128,
+}
+
 /// A trainer that this worker carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuiltIn {
     /// Small convolutional network over PNG images, see [`image_classifier`].
     ImageClassifier,
+    /// Hashed n-grams of words, see [`text_classifier`].
+    TextClassifier,
 }
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::ImageClassifier];
+    pub const ALL: [Self; 2] = [Self::ImageClassifier, Self::TextClassifier];
+
+    /// The trainer with this digest.
+    pub fn of_digest(digest: B256) -> Option<Self> {
+        Self::ALL.into_iter().find(|trainer| trainer.digest() == digest)
+    }
 
     /// Finds a trainer by its name.
     pub fn find(name: &str) -> Result<Self, TrainerError> {
@@ -116,6 +199,7 @@ impl BuiltIn {
     pub fn name(self) -> &'static str {
         match self {
             Self::ImageClassifier => image_classifier::NAME,
+            Self::TextClassifier => text_classifier::NAME,
         }
     }
 
@@ -124,6 +208,7 @@ impl BuiltIn {
     pub fn version(self) -> &'static str {
         match self {
             Self::ImageClassifier => image_classifier::VERSION,
+            Self::TextClassifier => text_classifier::VERSION,
         }
     }
 
@@ -132,6 +217,7 @@ impl BuiltIn {
     pub fn schema(self) -> &'static str {
         match self {
             Self::ImageClassifier => image_classifier::SCHEMA,
+            Self::TextClassifier => text_classifier::SCHEMA,
         }
     }
 
@@ -151,16 +237,48 @@ impl BuiltIn {
             Self::ImageClassifier => {
                 image_classifier::Hyperparameters::from_json(hyperparameters)?.estimate_units(train_records)
             }
+            Self::TextClassifier => {
+                text_classifier::Hyperparameters::from_json(hyperparameters)?.estimate_units(train_records)
+            }
         }
     }
 
+    /// What a run takes at most: units, and their price. Checks the hyperparameters first.
+    ///
+    /// # Errors
+    /// Hyperparameters that the schema refuses; a sum that does not fit.
+    pub fn estimate(
+        self,
+        train_records: u64,
+        unit_price: u128,
+        hyperparameters: &Value,
+    ) -> Result<Estimate, TrainerError> {
+        let units = self.estimate_units(train_records, hyperparameters)?;
+        let cost = unit_price.checked_mul(units.into()).ok_or(TrainerError::UnitsOverflow)?;
+        Ok(Estimate { units, cost })
+    }
+
+    /// The hyperparameters with every default filled in: what a run uses.
+    ///
+    /// # Errors
+    /// Hyperparameters that the schema refuses.
+    pub fn with_defaults(self, hyperparameters: &Value) -> Result<Value, TrainerError> {
+        let filled = match self {
+            Self::ImageClassifier => {
+                serde_json::to_value(image_classifier::Hyperparameters::from_json(hyperparameters)?)
+            }
+            Self::TextClassifier => {
+                serde_json::to_value(text_classifier::Hyperparameters::from_json(hyperparameters)?)
+            }
+        };
+        filled.map_err(|error| TrainerError::Hyperparameters { at: String::new(), reason: error.to_string() })
+    }
+
     fn schema_value(self) -> &'static Value {
-        static IMAGE_CLASSIFIER: OnceLock<Value> = OnceLock::new();
-        match self {
-            // The file is compiled in and a test parses it: it cannot fail where that test passed.
-            Self::ImageClassifier => IMAGE_CLASSIFIER
-                .get_or_init(|| serde_json::from_str(self.schema()).unwrap_or(Value::Bool(false))),
-        }
+        static SCHEMAS: [OnceLock<Value>; 2] = [OnceLock::new(), OnceLock::new()];
+        // The files are compiled in and a test parses them: this cannot fail where that test passed.
+        SCHEMAS[self as usize]
+            .get_or_init(|| serde_json::from_str(self.schema()).unwrap_or(Value::Bool(false)))
     }
 
     /// Holds hyperparameters against the schema; an error names the place as a JSON pointer.

@@ -9,9 +9,9 @@ mod hyperparameters;
 mod network;
 mod training;
 
-pub use artifact::{ArtifactHeader, ImageClassifier, MAX_ARTIFACT_BYTES, Normalisation, Prediction};
-pub use hyperparameters::{Hyperparameters, LearningRateSchedule};
-pub use training::{FinalValues, Trained, train};
+pub use artifact::{ArtifactHeader, ImageClassifier, MAX_ARTIFACT_BYTES, Normalisation};
+pub use hyperparameters::Hyperparameters;
+pub use training::train;
 
 /// Name by which a method refers to this trainer.
 pub const NAME: &str = "image-classifier";

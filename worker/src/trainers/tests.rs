@@ -20,20 +20,22 @@ fn schemas_are_valid_and_their_defaults_are_the_code_s() {
         assert_eq!(&schema, trainer.schema_value());
         assert_eq!(BuiltIn::find(trainer.name()).unwrap(), trainer);
     }
-    let schema = BuiltIn::ImageClassifier.schema_value();
-    let defaults: serde_json::Map<String, Value> = schema["properties"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
-        .collect();
-    let stated = image_classifier::Hyperparameters::from_json(&Value::Object(defaults)).unwrap();
-    assert_eq!(stated, image_classifier::Hyperparameters::default());
-    assert_eq!(stated, image_classifier::Hyperparameters::from_json(&json!({})).unwrap());
-
-    let written = serde_json::to_value(&stated).unwrap();
-    for name in written.as_object().unwrap().keys() {
-        assert!(schema["properties"][name]["description"].is_string(), "{name} is described");
+    for trainer in BuiltIn::ALL {
+        let schema = trainer.schema_value();
+        let defaults: serde_json::Map<String, Value> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
+            .collect();
+        let stated = trainer.with_defaults(&Value::Object(defaults)).unwrap();
+        let written = trainer.with_defaults(&json!({})).unwrap();
+        assert_eq!(stated, written);
+        for name in written.as_object().unwrap().keys() {
+            assert!(schema["properties"][name]["description"].is_string(), "{name} is described");
+        }
+        assert!(written.as_object().unwrap().len() >= 10);
+        assert!(trainer.with_defaults(&json!({"nonsense": 1})).is_err());
     }
     assert!(matches!(BuiltIn::find("llm"), Err(TrainerError::Unknown(name)) if name == "llm"));
 }
@@ -69,12 +71,23 @@ fn units_are_known_before_paying() {
     assert_eq!(estimate(100, json!({"epochs": 3, "batchSize": 64})).unwrap(), 300);
     assert_eq!(estimate(0, json!({})).unwrap(), 0);
     assert!(matches!(estimate(u64::MAX, json!({})), Err(TrainerError::UnitsOverflow)));
+
+    let text = BuiltIn::TextClassifier;
+    let cost = text.estimate(100, 7, &json!({"epochs": 3})).unwrap();
+    assert_eq!(cost, Estimate { units: 300, cost: 2_100 });
+    assert!(matches!(text.estimate(100, u128::MAX, &json!({})), Err(TrainerError::UnitsOverflow)));
+    assert!(matches!(
+        text.estimate(100, 7, &json!({"epochs": 0})),
+        Err(TrainerError::Hyperparameters { .. })
+    ));
 }
 
 #[test]
 fn the_digest_binds_name_version_and_schema() {
     let trainer = BuiltIn::ImageClassifier;
     assert_eq!(trainer.digest(), trainer_digest("image-classifier", "1.0.0", trainer.schema_digest()));
+    assert_eq!(BuiltIn::of_digest(trainer.digest()), Some(trainer));
+    assert_eq!(BuiltIn::of_digest(B256::ZERO), None);
     let others = [
         trainer_digest("image-classifier2", "1.0.0", trainer.schema_digest()),
         trainer_digest("image-classifier", "1.0.1", trainer.schema_digest()),

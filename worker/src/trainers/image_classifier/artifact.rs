@@ -4,21 +4,18 @@
 //! Bytes: `"ODMODEL1"` · length of the header (32 bits, big-endian) · header (JSON) · weights (a
 //! burnpack container, burn's own record format). Equal runs write equal bytes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device, Tensor};
+use burn::module::Module;
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::network::{Architecture, Network};
-use super::training::{argmax, infer, log_sum_exp};
+use super::training::infer;
 use super::{Hyperparameters, MAX_PARAMETERS, NAME, VERSION};
 use crate::dataset::{ImageSet, ImageShape, MAX_CLASSES};
-use crate::trainers::{BuiltIn, TrainerError, sha256};
+use crate::trainers::classifier::{Prediction, predictions};
+use crate::trainers::{BuiltIn, TrainerError, container, sha256, weights};
 
 const MAGIC: &[u8; 8] = b"ODMODEL1";
-const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// Largest artifact that is read or written, in bytes: the weights and 1 MiB around them.
 pub const MAX_ARTIFACT_BYTES: usize = MAX_PARAMETERS as usize * 4 + 1024 * 1024;
 
@@ -54,15 +51,6 @@ pub struct Normalisation {
 
 const NORMALISATION: Normalisation = Normalisation { divisor: 255.0 };
 
-/// One prediction.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prediction {
-    /// The most probable label, the smallest among equals.
-    pub label: u32,
-    /// Probability of every label; they add to 1 up to rounding.
-    pub probabilities: Vec<f32>,
-}
-
 /// A trained network, ready to predict.
 #[derive(Debug)]
 pub struct ImageClassifier {
@@ -77,7 +65,7 @@ pub(super) fn write(
     classes: u32,
     parameters: u64,
 ) -> Result<Vec<u8>, TrainerError> {
-    let weights = network.into_record().into_bytes().map_err(refuse)?;
+    let weights = weights::bytes(network).map_err(refuse)?;
     let header = ArtifactHeader {
         trainer: NAME.to_owned(),
         version: VERSION.to_owned(),
@@ -89,14 +77,7 @@ pub(super) fn write(
         hyperparameters: hyperparameters.clone(),
         weights_digest: sha256(&[&weights]).to_string(),
     };
-    let header = serde_json::to_vec(&header).map_err(refuse)?;
-    let length = u32::try_from(header.len()).map_err(refuse)?;
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + header.len() + weights.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(&header);
-    bytes.extend_from_slice(&weights);
-    Ok(bytes)
+    container::write(MAGIC, &header, &[&weights]).map_err(refuse)
 }
 
 impl ImageClassifier {
@@ -105,32 +86,11 @@ impl ImageClassifier {
         if bytes.len() > MAX_ARTIFACT_BYTES {
             return Err(refuse(format!("{} bytes, at most {MAX_ARTIFACT_BYTES} are read", bytes.len())));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| refuse("it does not begin with ODMODEL1"))?;
-        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| refuse("it is cut short"))?;
-        let length = u32::from_be_bytes(*length) as usize;
-        if length > MAX_HEADER_BYTES {
-            return Err(refuse(format!("a header of {length} bytes, at most {MAX_HEADER_BYTES} are read")));
-        }
-        let (header, weights) = rest.split_at_checked(length).ok_or_else(|| refuse("it is cut short"))?;
-        let header: ArtifactHeader = serde_json::from_slice(header).map_err(refuse)?;
-        let architecture = check_header(&header, weights)?;
+        let (header, body): (ArtifactHeader, _) = container::read(MAGIC, bytes).map_err(refuse)?;
+        let architecture = check_header(&header, body)?;
 
         let network = architecture.init(&[0; 32], &Device::flex());
-        let weights = Bytes::from_bytes_vec(weights.to_vec());
-        // burn panics on some malformed tensors instead of answering an error.
-        let network = catch_unwind(AssertUnwindSafe(move || {
-            let record = ModuleRecord::from_bytes(weights)?.cast_to_module_dtype();
-            network.try_load_record(record)
-        }))
-        .map_err(|_| refuse("the weights cannot be read"))?
-        .map_err(refuse)?
-        .valid();
-
-        let mut finite = AllFinite(true);
-        network.visit(&mut finite);
-        if !finite.0 {
-            return Err(refuse("a weight is not a finite number"));
-        }
+        let network = weights::load(network, body).map_err(refuse)?.valid();
         Ok(Self { header, network })
     }
 
@@ -146,17 +106,8 @@ impl ImageClassifier {
         if actual != expected {
             return Err(TrainerError::SplitShape { split: "prediction", expected, actual });
         }
-        let positions: Vec<usize> = (0..set.len()).collect();
-        let logits = infer(&self.network, set, &positions, expected)?;
-        Ok(logits
-            .chunks(self.header.classes as usize)
-            .map(|row| {
-                let total = log_sum_exp(row);
-                let probabilities =
-                    row.iter().map(|value| (f64::from(*value) - total).exp() as f32).collect();
-                Prediction { label: argmax(row) as u32, probabilities }
-            })
-            .collect())
+        let logits = infer(&self.network, set, expected)?;
+        Ok(predictions(&logits, self.header.classes))
     }
 }
 
@@ -188,15 +139,6 @@ fn check_header(header: &ArtifactHeader, weights: &[u8]) -> Result<Architecture,
         return Err(refuse("the weights are not those of the header"));
     }
     Ok(architecture)
-}
-
-struct AllFinite(bool);
-
-impl ModuleVisitor for AllFinite {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let values = param.val().try_into_vec_as::<f32>();
-        self.0 &= values.is_ok_and(|values| values.iter().all(|value| value.is_finite()));
-    }
 }
 
 fn refuse(reason: impl std::fmt::Display) -> TrainerError {

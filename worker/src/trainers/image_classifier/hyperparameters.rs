@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::trainers::classifier::{LearningRateSchedule, units_of};
 use crate::trainers::{BuiltIn, TrainerError};
 
 /// Hyperparameters with every default filled in; the fields are described in the schema.
@@ -25,16 +26,6 @@ pub struct Hyperparameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<u32>,
     pub loss_every: u32,
-}
-
-/// How the step size moves over a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum LearningRateSchedule {
-    /// Half a cosine from the peak towards 0.
-    Cosine,
-    /// The same at every step.
-    Constant,
 }
 
 impl Default for Hyperparameters {
@@ -68,23 +59,6 @@ impl Hyperparameters {
 
     /// Units of a whole run: training records × epochs.
     pub fn estimate_units(&self, train_records: u64) -> Result<u64, TrainerError> {
-        train_records.checked_mul(u64::from(self.epochs)).ok_or(TrainerError::UnitsOverflow)
-    }
-
-    /// Optimizer steps of a whole run.
-    pub fn estimate_steps(&self, train_records: u64) -> Result<u64, TrainerError> {
-        let per_epoch = train_records.div_ceil(u64::from(self.batch_size.max(1)));
-        per_epoch.checked_mul(u64::from(self.epochs)).ok_or(TrainerError::UnitsOverflow)
-    }
-
-    /// Step size at `step` (from 0) of `steps`.
-    pub(super) fn learning_rate_at(&self, step: u64, steps: u64) -> f64 {
-        match self.learning_rate_schedule {
-            LearningRateSchedule::Constant => self.learning_rate,
-            LearningRateSchedule::Cosine => {
-                let progress = step as f64 / steps.max(1) as f64;
-                self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
-            }
-        }
+        units_of(train_records, self.epochs)
     }
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::dataset::tests::png;
 use crate::dataset::{DatasetError, ImageSet};
 use crate::trainers::random::TrainerRng;
-use crate::trainers::{MetricEvent, Splits, TrainerError, metric};
+use crate::trainers::{MetricEvent, Splits, Trained, TrainerError, metric};
 
 const SEED: [u8; 32] = [42; 32];
 
@@ -35,7 +35,7 @@ fn digits() -> Vec<(Vec<u8>, u64)> {
 fn splits(count: usize) -> Splits {
     let digits = digits();
     let order = TrainerRng::new(&[1; 32], "split", 0).permutation(digits.len());
-    let mut splits = Splits::default();
+    let mut splits = Splits::<ImageSet>::default();
     for (place, record) in order.into_iter().take(count).enumerate() {
         let set = match place * 10 / count {
             0..=1 => &mut splits.test,
@@ -58,7 +58,8 @@ fn run(
 ) -> Result<(Trained, Vec<MetricEvent>), TrainerError> {
     let mut events = Vec::new();
     let cancel = AtomicBool::new(false);
-    let trained = train(&hyperparameters(value), seed, splits, &cancel, |event| events.push(event))?;
+    let trained =
+        train(&hyperparameters(value), seed, None, splits, &cancel, &mut |event| events.push(event))?;
     Ok((trained, events))
 }
 
@@ -154,23 +155,37 @@ fn a_run_stops_when_cancelled() {
     let splits = splits(200);
     let cancel = AtomicBool::new(false);
     let mut losses = 0;
-    let error = train(&hyperparameters(json!({"channels": [4]})), SEED, &splits, &cancel, |event| {
-        losses += u64::from(event.key == metric::TRAIN_LOSS);
-        cancel.store(event.step >= 3, Ordering::Relaxed);
-    })
+    let error = train(
+        &hyperparameters(json!({"channels": [4]})),
+        SEED,
+        None,
+        &splits,
+        &cancel,
+        &mut |event: MetricEvent| {
+            losses += u64::from(event.key == metric::TRAIN_LOSS);
+            cancel.store(event.step >= 3, Ordering::Relaxed);
+        },
+    )
     .unwrap_err();
     assert!(matches!(error, TrainerError::Cancelled { step: 3, units: 96 }), "{error}");
     assert_eq!(losses, 3);
 
-    let error =
-        train(&Hyperparameters::default(), SEED, &splits, &AtomicBool::new(true), |_| ()).unwrap_err();
+    let error = train(
+        &Hyperparameters::default(),
+        SEED,
+        None,
+        &splits,
+        &AtomicBool::new(true),
+        &mut |_: MetricEvent| (),
+    )
+    .unwrap_err();
     assert!(matches!(error, TrainerError::Cancelled { step: 0, units: 0 }), "{error}");
 }
 
 #[test]
 fn labels_and_shapes_that_do_not_fit_are_refused() {
     let image = png(8, 8, ExtendedColorType::L8, &[9; 64]);
-    let mut splits = Splits::default();
+    let mut splits = Splits::<ImageSet>::default();
     assert!(matches!(run(json!({}), SEED, &splits), Err(TrainerError::NoTrainingRecords)));
 
     splits.train.push(5, &image, 0).unwrap();
@@ -193,7 +208,7 @@ fn labels_and_shapes_that_do_not_fit_are_refused() {
     let error = run(json!({}), SEED, &splits).unwrap_err();
     assert!(matches!(error, TrainerError::SplitShape { split: "validation", .. }), "{error}");
 
-    let mut wide = Splits::default();
+    let mut wide = Splits::<ImageSet>::default();
     wide.train.push(0, &png(64, 64, ExtendedColorType::L8, &[0; 4096]), 0).unwrap();
     let error = run(json!({"channels": [256], "hidden": 1024}), SEED, &wide).unwrap_err();
     assert!(matches!(error, TrainerError::NetworkTooLarge { .. }), "{error}");
@@ -204,7 +219,7 @@ fn every_shape_within_the_limits_trains() {
     for (width, height, color) in
         [(1, 1, ExtendedColorType::L8), (64, 3, ExtendedColorType::Rgb8), (5, 64, ExtendedColorType::L8)]
     {
-        let mut splits = Splits::default();
+        let mut splits = Splits::<ImageSet>::default();
         for record in 0..6u64 {
             let samples = (width * height) as usize * (color.bits_per_pixel() / 8) as usize;
             let pixels = vec![(record % 2 * 255) as u8; samples];
@@ -232,7 +247,7 @@ fn a_run_away_loss_ends_the_run() {
                        "learningRateSchedule": "constant"});
     // A rate of 1 may or may not run away on these data; what must never happen is a result that is no number.
     let cancel = AtomicBool::new(false);
-    match train(&hyperparameters(value), SEED, &splits, &cancel, |event| {
+    match train(&hyperparameters(value), SEED, None, &splits, &cancel, &mut |event: MetricEvent| {
         last_value = event.value;
         cancel.store(event.step >= 30, Ordering::Relaxed);
     }) {

@@ -1,149 +1,94 @@
-//! One training run, from splits and a seed to an artifact.
+//! One run of the image classifier, from splits and a seed to an artifact.
 //! It writes no file and keeps no state; whoever calls decides where events and bytes go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use offsetdata_protocol::selection::Split;
 
-use super::artifact;
 use super::network::{Architecture, Network};
-use super::{Hyperparameters, NAME};
+use super::{Hyperparameters, artifact};
 use crate::dataset::{DatasetError, ImageSet, ImageShape, MAX_CLASSES};
+use crate::trainers::classifier::{INFERENCE_BATCH, Learner, Plan, fit, read};
 use crate::trainers::random::TrainerRng;
-use crate::trainers::{MetricEvent, Splits, TrainerError, metric};
+use crate::trainers::{BuiltIn, Splits, Trained, TrainerError, Watcher};
 
-/// Records a batch of inference holds.
-const INFERENCE_BATCH: usize = 128;
-
-/// What a finished run leaves.
-#[derive(Debug, Clone)]
-pub struct Trained {
-    /// Bytes that [`ImageClassifier::load`](super::ImageClassifier::load) reads.
-    pub artifact: Vec<u8>,
-    pub finals: FinalValues,
-    /// Records seen in training, equal to the estimate.
-    pub units: u64,
-    /// Optimizer steps.
-    pub steps: u64,
-}
-
-/// Last values of the metrics: losses in nats a record, accuracies 0 to 1; `None` for an empty split.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FinalValues {
-    /// Mean over the last epoch.
-    pub train_loss: f64,
-    /// Share of the last epoch.
-    pub train_accuracy: f64,
-    pub validation_loss: Option<f64>,
-    pub validation_accuracy: Option<f64>,
-    pub test_loss: Option<f64>,
-    pub test_accuracy: Option<f64>,
-}
-
-/// Trains a network on `splits.train`.
+/// Trains a network on `splits.train`, from the start or from a state that a run with the same arguments left.
 ///
-/// Events come in a fixed order: `train/loss` at the steps that `lossEvery` names, after each epoch
-/// `train/accuracy`, `validation/loss` and `validation/accuracy`, at the end `test/loss` and
-/// `test/accuracy`. `cancel` is read before every batch, in training and in evaluation. Blocks the
-/// calling thread for the whole run.
+/// `stop` is read before every batch. Blocks the calling thread for the whole run.
 pub fn train(
     hyperparameters: &Hyperparameters,
     seed: [u8; 32],
+    state: Option<&[u8]>,
     splits: &Splits,
-    cancel: &AtomicBool,
-    mut on_metric: impl FnMut(MetricEvent),
+    stop: &AtomicBool,
+    watcher: &mut dyn Watcher,
 ) -> Result<Trained, TrainerError> {
     let (shape, classes) = check_splits(hyperparameters, splits)?;
     let architecture = Architecture::new(shape, hyperparameters, classes)?;
-    let records = splits.train.len();
-    let steps = hyperparameters.estimate_steps(records as u64)?;
-    tracing::debug!(trainer = NAME, records, steps, classes, %shape, "training starts");
-
-    let device = Device::flex().autodiff();
-    let mut network = architecture.init(&seed, &device);
-    let mut optimizer = AdamWConfig::new().with_weight_decay(hyperparameters.weight_decay as f32).init();
-    let (mut step, mut units) = (0u64, 0u64);
-    let mut finals = None;
-
-    for epoch in 0..hyperparameters.epochs {
-        let order = TrainerRng::new(&seed, "shuffle", epoch.into()).permutation(records);
-        let mut shifts = TrainerRng::new(&seed, "shift", epoch.into());
-        let (mut loss_sum, mut right) = (0.0, 0usize);
-        for batch in order.chunks(hyperparameters.batch_size.max(1) as usize) {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(TrainerError::Cancelled { step, units });
-            }
-            let images = images(&splits.train, batch, shape, &device, |_| {
-                (shifts.offset(hyperparameters.shift), shifts.offset(hyperparameters.shift))
-            });
-            let labels: Vec<u32> = batch.iter().map(|position| splits.train.labels()[*position]).collect();
-            let targets = targets(&labels, classes, hyperparameters.label_smoothing, &device);
-
-            let logits = network.forward(images);
-            right += count_right(&read(logits.clone())?, &labels, classes);
-            let loss = (targets * log_softmax(logits, 1)).sum().mul_scalar(-1.0 / batch.len() as f64);
-            let value = f64::from(loss.clone().try_into_scalar::<f32>().map_err(backend)?);
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            let rate = hyperparameters.learning_rate_at(step, steps);
-            network = optimizer.step(rate, network, gradients);
-
-            step += 1;
-            units += batch.len() as u64;
-            loss_sum += value * batch.len() as f64;
-            let diverged = !value.is_finite();
-            if diverged || step.is_multiple_of(hyperparameters.loss_every.max(1).into()) {
-                on_metric(MetricEvent { step, key: metric::TRAIN_LOSS, value, units });
-            }
-            if diverged {
-                return Err(TrainerError::Diverged { step, units });
-            }
-        }
-
-        let train_accuracy = right as f64 / records as f64;
-        on_metric(MetricEvent { step, key: metric::TRAIN_ACCURACY, value: train_accuracy, units });
-        let stop = || {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(TrainerError::Cancelled { step, units });
-            }
-            Ok(())
-        };
-        let validation = evaluate(&network.valid(), &splits.validation, shape, classes, stop)?;
-        if let Some((loss, accuracy)) = validation {
-            on_metric(MetricEvent { step, key: metric::VALIDATION_LOSS, value: loss, units });
-            on_metric(MetricEvent { step, key: metric::VALIDATION_ACCURACY, value: accuracy, units });
-        }
-        finals = Some(FinalValues {
-            train_loss: loss_sum / records as f64,
-            train_accuracy,
-            validation_loss: validation.map(|(loss, _)| loss),
-            validation_accuracy: validation.map(|(_, accuracy)| accuracy),
-            test_loss: None,
-            test_accuracy: None,
-        });
-    }
-
-    let mut finals = finals.ok_or_else(|| TrainerError::Hyperparameters {
-        at: "/epochs".to_owned(),
-        reason: "0 is less than the minimum of 1".to_owned(),
-    })?;
-    let network = network.valid();
-    let stop = || {
-        if cancel.load(Ordering::Relaxed) {
-            return Err(TrainerError::Cancelled { step, units });
-        }
-        Ok(())
+    let learner = Images { splits, shape, shift: hyperparameters.shift, architecture };
+    let plan = Plan {
+        trainer: BuiltIn::ImageClassifier,
+        classes,
+        epochs: hyperparameters.epochs,
+        batch_size: hyperparameters.batch_size,
+        learning_rate: hyperparameters.learning_rate,
+        schedule: hyperparameters.learning_rate_schedule,
+        weight_decay: hyperparameters.weight_decay,
+        label_smoothing: hyperparameters.label_smoothing,
+        loss_every: hyperparameters.loss_every,
     };
-    if let Some((loss, accuracy)) = evaluate(&network, &splits.test, shape, classes, stop)? {
-        on_metric(MetricEvent { step, key: metric::TEST_LOSS, value: loss, units });
-        on_metric(MetricEvent { step, key: metric::TEST_ACCURACY, value: accuracy, units });
-        finals.test_loss = Some(loss);
-        finals.test_accuracy = Some(accuracy);
+    let fitted = fit(&learner, &plan, &seed, state, stop, watcher)?;
+    let parameters = learner.architecture.parameters();
+    let artifact = artifact::write(fitted.network, hyperparameters, shape, classes, parameters)?;
+    Ok(Trained { artifact, finals: fitted.finals, units: fitted.units, steps: fitted.steps })
+}
+
+struct Images<'a> {
+    splits: &'a Splits,
+    shape: ImageShape,
+    shift: u32,
+    architecture: Architecture,
+}
+
+impl Learner for Images<'_> {
+    type Network = Network;
+    /// How far each image is moved.
+    type Noise = TrainerRng;
+
+    fn network(&self, seed: &[u8; 32], device: &Device) -> Network {
+        self.architecture.init(seed, device)
     }
-    let artifact = artifact::write(network, hyperparameters, shape, classes, architecture.parameters())?;
-    Ok(Trained { artifact, finals, units, steps: step })
+
+    fn noise(&self, seed: &[u8; 32], epoch: u64) -> TrainerRng {
+        TrainerRng::new(seed, "shift", epoch)
+    }
+
+    fn skip(&self, noise: &mut TrainerRng, records: usize) {
+        for _ in 0..2 * records {
+            noise.offset(self.shift);
+        }
+    }
+
+    fn train_logits(
+        &self,
+        network: &Network,
+        positions: &[usize],
+        noise: &mut TrainerRng,
+        device: &Device,
+    ) -> Tensor<2> {
+        let moved = |_| (noise.offset(self.shift), noise.offset(self.shift));
+        network.forward(images(&self.splits.train, positions, self.shape, device, moved))
+    }
+
+    fn logits(&self, network: &Network, split: Split, positions: &[usize]) -> Tensor<2> {
+        let set = self.splits.of(split);
+        network.forward(images(set, positions, self.shape, &Device::flex(), |_| (0, 0)))
+    }
+
+    fn labels(&self, split: Split) -> &[u32] {
+        self.splits.of(split).labels()
+    }
 }
 
 /// Shape and number of classes that all splits agree on.
@@ -159,18 +104,13 @@ fn check_splits(
         if let Some(actual) = set.shape().filter(|actual| *actual != expected) {
             return Err(TrainerError::SplitShape { split, expected, actual });
         }
-        if let Some((label, record)) =
-            set.labels().iter().zip(set.records()).find(|(label, _)| **label >= classes)
-        {
-            let (label, record) = (u64::from(*label), *record);
-            return Err(DatasetError::LabelOutOfRange { record, label, classes }.into());
-        }
+        DatasetError::check_labels(set.labels(), set.records(), classes)?;
     }
     Ok((expected, classes))
 }
 
 /// Images at `positions` as floats 0 to 1, each moved by what `shift` says (x, y), zeros moved in.
-pub(super) fn images(
+fn images(
     set: &ImageSet,
     positions: &[usize],
     shape: ImageShape,
@@ -200,80 +140,12 @@ pub(super) fn images(
     Tensor::from_data(TensorData::new(values, [positions.len(), channels, height, width]), device)
 }
 
-/// Target distribution `[batch, classes]`: 1 at the label, less what smoothing spreads evenly.
-fn targets(labels: &[u32], classes: u32, smoothing: f64, device: &Device) -> Tensor<2> {
-    let classes = classes as usize;
-    let floor = (smoothing / classes as f64) as f32;
-    let mut values = vec![floor; labels.len() * classes];
-    for (label, row) in labels.iter().zip(values.chunks_mut(classes)) {
-        row[*label as usize] += 1.0 - smoothing as f32;
-    }
-    Tensor::from_data(TensorData::new(values, [labels.len(), classes]), device)
-}
-
-/// Mean loss (without smoothing) and accuracy over a set; `None` when it is empty.
-fn evaluate(
-    network: &Network,
-    set: &ImageSet,
-    shape: ImageShape,
-    classes: u32,
-    stop: impl Fn() -> Result<(), TrainerError>,
-) -> Result<Option<(f64, f64)>, TrainerError> {
-    if set.is_empty() {
-        return Ok(None);
-    }
-    let (mut loss, mut right) = (0.0, 0usize);
+/// Logits of all images of a set, row by row.
+pub(super) fn infer(network: &Network, set: &ImageSet, shape: ImageShape) -> Result<Vec<f32>, TrainerError> {
     let positions: Vec<usize> = (0..set.len()).collect();
-    for batch in positions.chunks(INFERENCE_BATCH) {
-        stop()?;
-        let logits = infer(network, set, batch, shape)?;
-        let labels = &set.labels()[batch[0]..batch[0] + batch.len()];
-        right += count_right(&logits, labels, classes);
-        for (row, label) in logits.chunks(classes as usize).zip(labels) {
-            loss += log_sum_exp(row) - f64::from(row[*label as usize]);
-        }
-    }
-    Ok(Some((loss / set.len() as f64, right as f64 / set.len() as f64)))
-}
-
-/// Logits of the images at `positions`, row by row.
-pub(super) fn infer(
-    network: &Network,
-    set: &ImageSet,
-    positions: &[usize],
-    shape: ImageShape,
-) -> Result<Vec<f32>, TrainerError> {
     let mut logits = Vec::new();
     for batch in positions.chunks(INFERENCE_BATCH) {
         logits.extend(read(network.forward(images(set, batch, shape, &Device::flex(), |_| (0, 0))))?);
     }
     Ok(logits)
-}
-
-pub(super) fn log_sum_exp(row: &[f32]) -> f64 {
-    let top = row.iter().fold(f64::NEG_INFINITY, |top, value| top.max(f64::from(*value)));
-    top + row.iter().map(|value| (f64::from(*value) - top).exp()).sum::<f64>().ln()
-}
-
-/// Position of the largest value, the first among equals.
-pub(super) fn argmax(row: &[f32]) -> usize {
-    let mut best = 0;
-    for (position, value) in row.iter().enumerate() {
-        if *value > row[best] {
-            best = position;
-        }
-    }
-    best
-}
-
-fn count_right(logits: &[f32], labels: &[u32], classes: u32) -> usize {
-    logits.chunks(classes as usize).zip(labels).filter(|(row, label)| argmax(row) == **label as usize).count()
-}
-
-fn read(logits: Tensor<2>) -> Result<Vec<f32>, TrainerError> {
-    logits.try_into_vec_as().map_err(backend)
-}
-
-fn backend(error: impl std::fmt::Display) -> TrainerError {
-    TrainerError::Backend(error.to_string())
 }
