@@ -8,6 +8,7 @@ mod billing;
 mod collection;
 mod dev;
 mod fetch;
+mod indexer;
 mod model;
 mod project;
 mod publish;
@@ -53,7 +54,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Account(account::Account),
     /// Run the indexer: chain to database to GraphQL
-    Indexer(Box<services::IndexerService>),
+    Indexer(Box<indexer::IndexerCommand>),
     /// Run the gateway: who may have which chunk key, and what it costs
     Gateway(Box<services::GatewayService>),
     /// Run the relayer: database to worker to chain
@@ -64,10 +65,10 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn is_service(&self) -> bool {
-        matches!(
-            self,
-            Self::Dev(_) | Self::Indexer(_) | Self::Gateway(_) | Self::Relayer(_) | Self::Worker(_)
-        )
+        match self {
+            Self::Indexer(command) => command.is_service(),
+            _ => matches!(self, Self::Dev(_) | Self::Gateway(_) | Self::Relayer(_) | Self::Worker(_)),
+        }
     }
 
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {

@@ -4,9 +4,11 @@ mod account;
 mod billing;
 mod block;
 mod collection;
+mod events;
 mod loaders;
 mod located;
 mod model;
+mod money;
 mod page;
 mod payments;
 mod query;
@@ -16,6 +18,7 @@ mod rights;
 mod scalars;
 mod search;
 mod snapshot;
+mod training;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +46,7 @@ use rest::Problem;
 pub use rest::openapi;
 use snapshot::Snapshot;
 
+use crate::live::Live;
 use crate::metrics::{self, Metrics};
 use crate::status::Status;
 
@@ -67,16 +71,22 @@ pub(crate) struct Api {
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     turns: Arc<Semaphore>,
+    live: Arc<Live>,
 }
 
 /// All routes.
-pub fn router(pool: Pool, status: Arc<Status>, metrics: Arc<Metrics>) -> Router {
-    let api = Api { schema: schema(), pool, status, metrics, turns: Arc::new(Semaphore::new(QUERIES)) };
+pub fn router(pool: Pool, status: Arc<Status>, metrics: Arc<Metrics>, live: Arc<Live>) -> Router {
+    let turns = Arc::new(Semaphore::new(QUERIES));
+    let api = Api { schema: schema(), pool, status, metrics, turns, live };
     // Any page may ask: nothing here depends on who asks. Browsers keep the answer to their question for a day.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            header::HeaderName::from_static("last-event-id"),
+        ])
         .expose_headers([header::ETAG, header::RETRY_AFTER])
         .max_age(Duration::from_secs(86_400));
     Router::new()

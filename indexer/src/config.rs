@@ -7,10 +7,11 @@ use std::time::Duration;
 use offsetdata_protocol::deployments::Deployment;
 
 use crate::error::IndexerError;
+use crate::rpc::Rpc;
 
-/// Follows the chain into a database and answers questions about it.
+/// Which chain is indexed into which database.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Config {
+pub struct Source {
     /// HTTP endpoint of an Ethereum node.
     #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545", hide_env_values = true)]
     pub rpc_url: String,
@@ -22,9 +23,23 @@ pub struct Config {
         hide_env_values = true
     )]
     pub database_url: String,
-    /// Deployment file: addresses and start block, as in protocol/deployments.
+    /// Deployment file: addresses and start block, as in protocol/deployments. It has to be named.
     #[arg(long, env = "OFFSETDATA_DEPLOYMENT")]
-    pub deployment: PathBuf,
+    pub deployment: Option<PathBuf>,
+    /// Blocks that a reorg may take back.
+    #[arg(long, env = "OFFSETDATA_REORG_DEPTH", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub reorg_depth: u64,
+    /// Seconds that one call of the node may take.
+    #[arg(long, env = "OFFSETDATA_RPC_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub rpc_timeout: u64,
+}
+
+/// Follows the chain into a database and answers questions about it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Which chain, which database.
+    #[command(flatten)]
+    pub source: Source,
     /// Folder of the block store, where points, manifests and metadata are read.
     #[arg(long, env = "OFFSETDATA_BLOCKS", default_value = "blocks")]
     pub blocks: PathBuf,
@@ -34,37 +49,50 @@ pub struct Config {
     /// Where the API listens.
     #[arg(long, env = "OFFSETDATA_INDEXER_LISTEN", default_value = "127.0.0.1:8550")]
     pub listen: SocketAddr,
-    /// Blocks that a reorg may take back.
-    #[arg(long, env = "OFFSETDATA_REORG_DEPTH", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub reorg_depth: u64,
     /// Milliseconds between two looks at the chain.
     #[arg(long, env = "OFFSETDATA_POLL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub poll_ms: u64,
-    /// Seconds that one call of the node may take.
-    #[arg(long, env = "OFFSETDATA_RPC_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub rpc_timeout: u64,
     /// Blocks behind the chain at which /health turns bad.
     #[arg(long, env = "OFFSETDATA_MAX_LAG", default_value_t = 20)]
     pub max_lag: u64,
 }
 
-impl Config {
+impl Source {
     /// Reads the deployment file.
     ///
     /// # Errors
-    /// A file that can't be read or is of another form.
+    /// No file, one that can't be read or is of another form.
     pub fn read_deployment(&self) -> Result<Deployment, IndexerError> {
         let refused = |reason: String| IndexerError::Setting { setting: "--deployment", reason };
-        let text = std::fs::read_to_string(&self.deployment)
-            .map_err(|error| refused(format!("{}: {error}", self.deployment.display())))?;
-        Deployment::parse(&text).map_err(|error| refused(format!("{}: {error}", self.deployment.display())))
+        let path = self.deployment.as_ref().ok_or_else(|| {
+            refused(
+                "name the file with the addresses of the contracts, as in protocol/deployments".to_owned(),
+            )
+        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
+        Deployment::parse(&text).map_err(|error| refused(format!("{}: {error}", path.display())))
     }
 
+    /// Names the node; nothing is asked yet.
+    ///
+    /// # Errors
+    /// A URL that is none.
+    pub fn rpc(&self) -> Result<Rpc, IndexerError> {
+        Rpc::new(&self.rpc_url, Duration::from_secs(self.rpc_timeout))
+    }
+
+    /// The file of the database, if it is there already.
+    pub(crate) fn existing_database(&self) -> Option<String> {
+        let path = self.database_url.strip_prefix("sqlite:")?;
+        let (path, query) = path.split_once('?').unwrap_or((path, "mode=rw"));
+        let file = path.strip_prefix("//").unwrap_or(path);
+        std::path::Path::new(file).is_file().then(|| format!("sqlite:{path}?{query}"))
+    }
+}
+
+impl Config {
     pub(crate) fn poll(&self) -> Duration {
         Duration::from_millis(self.poll_ms)
-    }
-
-    pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.rpc_timeout)
     }
 }

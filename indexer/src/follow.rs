@@ -8,7 +8,7 @@ use alloy::primitives::{Address, B256, BloomInput};
 use alloy::rpc::types::Log;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
-use offsetdata_store::chain::{ChainRows, rollback_above};
+use offsetdata_store::chain::{ChainRows, rollback_above, undone};
 use offsetdata_store::{Count, Pool, StoreError};
 
 use crate::decode::{Contracts, decode};
@@ -251,6 +251,7 @@ impl Follower {
         let mut tx = self.pool.write().await?;
         same_cursor(cursor, blocks::head(&mut tx).await?)?;
         blocks::insert_blocks(&mut tx, &batch.blocks).await?;
+        undone::forget_restored(&mut tx).await?;
         batch.rows.insert(&mut tx).await?;
         let mut next = with_tags(cursor, tags, now);
         next.number = Count(batch.last.number);
@@ -284,6 +285,7 @@ impl Follower {
             let Some(fork) = fork_point(part, &chain) else { continue };
             let mut tx = self.pool.write().await?;
             same_cursor(cursor, blocks::head(&mut tx).await?)?;
+            undone::remember_above(&mut tx, fork.number, fork.hash).await?;
             rollback_above(&mut tx, fork.number).await?;
             let block = blocks::find_block(&mut tx, fork.number).await?.ok_or_else(|| {
                 IndexerError::inconsistent(format!("block {} left the database", fork.number))

@@ -3,10 +3,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
+pub mod check;
 pub mod config;
 pub mod decode;
 pub mod documents;
 pub mod follow;
+pub mod live;
 pub mod metrics;
 pub mod points;
 pub mod preflight;
@@ -19,7 +21,8 @@ pub mod verify;
 
 mod error;
 
-pub use config::Config;
+pub use check::{Checked, check};
+pub use config::{Config, Source};
 pub use error::IndexerError;
 pub use service::run;
-pub use verify::{Verification, verify};
+pub use verify::{Verification, verify, verify_database};

@@ -1,11 +1,13 @@
 //! What is checked before the first block is read: the right chain, the right contracts, the right database.
 
 use alloy::eips::BlockNumberOrTag;
+use alloy::primitives::B256;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
 use offsetdata_store::{Count, Pool};
 
 use crate::error::IndexerError;
+use crate::reorg::Header;
 use crate::rpc::Rpc;
 
 /// Checks that the node serves the deployment's chain and contracts.
@@ -46,10 +48,8 @@ pub async fn check_database(
     deployment: &Deployment,
     now: u64,
 ) -> Result<(), IndexerError> {
-    let missing = |number: u64| IndexerError::inconsistent(format!("the chain has no block {number}"));
-    let genesis = rpc.header(BlockNumberOrTag::Number(0)).await?.ok_or_else(|| missing(0))?;
-    let before = deployment.start_block.saturating_sub(1);
-    let anchor = rpc.header(before.into()).await?.ok_or_else(|| missing(before))?;
+    let genesis = block(rpc, 0).await?;
+    let anchor = block(rpc, deployment.start_block.saturating_sub(1)).await?;
 
     let mut tx = pool.write().await?;
     let Some(cursor) = blocks::head(&mut tx).await? else {
@@ -80,8 +80,26 @@ pub async fn check_database(
         tx.commit().await.map_err(offsetdata_store::StoreError::from)?;
         return Ok(());
     };
+    drop(tx);
+    same_database(&cursor, genesis.hash, deployment)
+}
+
+/// Checks that a cursor is of this chain and deployment.
+///
+/// # Errors
+/// [`IndexerError::OtherDeployment`] where it is not.
+pub(crate) async fn belongs(cursor: &Cursor, rpc: &Rpc, deployment: &Deployment) -> Result<(), IndexerError> {
+    same_database(cursor, block(rpc, 0).await?.hash, deployment)
+}
+
+async fn block(rpc: &Rpc, number: u64) -> Result<Header, IndexerError> {
+    let header = rpc.header(BlockNumberOrTag::Number(number)).await?;
+    header.ok_or_else(|| IndexerError::inconsistent(format!("the chain has no block {number}")))
+}
+
+fn same_database(cursor: &Cursor, genesis: B256, deployment: &Deployment) -> Result<(), IndexerError> {
     same("chain id", deployment.chain_id, cursor.chain_id.0)?;
-    same("genesis block", genesis.hash, cursor.genesis)?;
+    same("genesis block", genesis, cursor.genesis)?;
     same("TrainingCoordinator", deployment.training_coordinator, cursor.coordinator)?;
     same("start block", deployment.start_block, cursor.start_block.0)
 }

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::IndexerError;
 use crate::follow::{Follower, Step};
+use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::rpc::Rpc;
 use crate::status::Status;
 use crate::{api, documents, points, preflight};
 
@@ -25,6 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 struct Watch {
     status: Arc<Status>,
     metrics: Arc<Metrics>,
+    live: Arc<Live>,
 }
 
 /// Runs until `shutdown` is ready. Comes back with an error where going on can't help.
@@ -32,9 +33,9 @@ struct Watch {
 /// # Errors
 /// Settings, chain or database that don't fit together; a reorg that is too deep; events that are none of ours.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), IndexerError> {
-    let deployment = config.read_deployment()?;
-    let rpc = Rpc::new(&config.rpc_url, config.timeout())?;
-    let pool = offsetdata_store::connect(&config.database_url).await?;
+    let deployment = config.source.read_deployment()?;
+    let rpc = config.source.rpc()?;
+    let pool = offsetdata_store::connect(&config.source.database_url).await?;
     offsetdata_store::migrate(&pool).await?;
     preflight::check_chain(&rpc, &deployment).await?;
     preflight::check_database(&pool, &rpc, &deployment, now()).await?;
@@ -46,25 +47,32 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             .map_err(|error| IndexerError::Setting { setting: "--gateway", reason: error.to_string() })?;
     }
 
-    let watch = Watch { status: Arc::new(Status::new(config.max_lag)), metrics: Arc::default() };
-    let Watch { status, metrics } = watch.clone();
+    let stop = CancellationToken::new();
+    let watch = Watch {
+        status: Arc::new(Status::new(config.max_lag)),
+        metrics: Arc::default(),
+        live: Arc::new(Live::new(stop.clone())),
+    };
+    let Watch { status, metrics, live } = watch.clone();
     let listener = TcpListener::bind(config.listen).await?;
     tracing::info!(
         listen = %listener.local_addr()?, chain = deployment.chain_id, start = deployment.start_block, "the indexer runs"
     );
 
-    let stop = CancellationToken::new();
-    let follower = Follower::new(rpc, pool.clone(), &deployment, config.reorg_depth);
+    let follower = Follower::new(rpc, pool.clone(), &deployment, config.source.reorg_depth);
     let mut following =
         tokio::spawn(follow(follower, pool.clone(), watch.clone(), config.poll(), stop.clone()));
     // Apart from each other: a source that is slow with documents does not hold up points.
     let (poll, of_points, of_documents) =
         (config.poll(), (pool.clone(), content.clone()), (pool.clone(), content));
-    let (points_stop, points_metrics) = (stop.clone(), metrics.clone());
+    let (points_stop, points_metrics, points_live) = (stop.clone(), metrics.clone(), live.clone());
     let fetching_points = tokio::spawn(async move {
         let round = || async {
             let count = points::fetch_due(&of_points.0, &of_points.1, now()).await?;
             points_metrics.points(count);
+            if count > 0 {
+                points_live.changed();
+            }
             Ok(count)
         };
         fetch("points", round, poll, points_stop).await;
@@ -78,7 +86,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         };
         fetch("documents", round, poll, documents_stop).await;
     });
-    let serving = tokio::spawn(serve(listener, api::router(pool.clone(), status, metrics), stop.clone()));
+    let serving =
+        tokio::spawn(serve(listener, api::router(pool.clone(), status, metrics, live), stop.clone()));
 
     let result = tokio::select! {
         () = shutdown => Ok(()),
@@ -128,6 +137,9 @@ async fn follow(
                     }
                     Step::RolledBack { to } => watch.metrics.rolled_back_to(to),
                     Step::Idle => {}
+                }
+                if step != Step::Idle {
+                    watch.live.changed();
                 }
                 match observe(&pool, &watch).await {
                     Ok(()) if step == Step::Idle => poll,

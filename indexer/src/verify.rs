@@ -1,11 +1,14 @@
 //! Whether a database is what the chain says: everything is read from the chain again into an empty database and compared row
 //! by row. It changes nothing, and it does not compare what blocks hold that events name: that is verified by digest.
 
+use std::path::Path;
+
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::Pool;
 use offsetdata_store::chain::blocks::{self, Cursor};
 use offsetdata_store::chain::compare::{self, Difference};
 
+use crate::config::Source;
 use crate::error::IndexerError;
 use crate::follow::{Follower, Step};
 use crate::preflight::{check_chain, check_database};
@@ -85,6 +88,35 @@ pub async fn verify(
     };
     let (rows, differences) = compare::compare(&mut ours, &mut theirs, block).await?;
     Ok(Verification { block, hash, rows, differences })
+}
+
+/// The same for settings: `scratch` is a folder for the database that is built from the chain. `begun` is told the first and the last
+/// block that are read, before `progress` is told each.
+///
+/// # Errors
+/// As [`verify`]; also a database that is not there or can't be opened.
+pub async fn verify_database(
+    source: &Source,
+    scratch: &Path,
+    begun: impl FnOnce(u64, u64),
+    progress: impl FnMut(u64),
+) -> Result<Verification, IndexerError> {
+    let deployment = source.read_deployment()?;
+    let rpc = source.rpc()?;
+    let url = source.existing_database().ok_or_else(|| IndexerError::Setting {
+        setting: "--database-url",
+        reason: "there is no such database".to_owned(),
+    })?;
+    let database = offsetdata_store::connect(&url).await?;
+    let cursor = head(&database).await?;
+    begun(deployment.start_block, cursor.number.0);
+    let rebuilt = format!("sqlite:{}", scratch.join("rebuilt.db").display());
+    let rebuilt = offsetdata_store::connect(&rebuilt).await?;
+    offsetdata_store::migrate(&rebuilt).await?;
+    let found = verify(rpc, &database, &rebuilt, &deployment, source.reorg_depth, progress).await;
+    rebuilt.close().await;
+    database.close().await;
+    found
 }
 
 async fn head(pool: &Pool) -> Result<Cursor, IndexerError> {

@@ -6,80 +6,13 @@ mod support;
 
 use std::path::PathBuf;
 
-use alloy::primitives::B256;
 use offsetdata_content::Blocks;
 use offsetdata_indexer::api::{openapi, schema};
 use offsetdata_indexer::points::fetch_due;
-use offsetdata_protocol::cid::RAW;
-use offsetdata_protocol::metrics::{MetricKey, MetricPoint, MetricValue, PointsBlock};
 use serde_json::{Value, json};
 use support::events::{self, word};
 use support::server::Server;
-use support::{Database, MadeBlock, apply, deployment, log};
-
-fn points_block(from: u32, to: u32) -> (B256, Vec<u8>) {
-    let points = (from..to)
-        .map(|sequence| MetricPoint {
-            sequence,
-            step: u64::from(sequence) * 10,
-            key: MetricKey::new(if sequence.is_multiple_of(2) { "train/loss" } else { "train/accuracy" })
-                .unwrap(),
-            value: MetricValue::from_f64(if sequence == 3 { f64::NAN } else { f64::from(sequence) / 4.0 }),
-        })
-        .collect();
-    let block = PointsBlock::new(points).unwrap().encode().unwrap();
-    (PointsBlock::digest(&block).into(), block)
-}
-
-/// A training from its request to its end: two attempts, of which the second goes on from point 4 of six.
-async fn circle(content: &Blocks) -> Database {
-    let deployment = deployment(31_337, 1);
-    let (registry, training) = (deployment.model_registry, deployment.training_coordinator);
-    let database = Database::new().await;
-    let ((first, first_block), (second, second_block)) = (points_block(0, 6), points_block(4, 9));
-    content.put(RAW, &first_block).await.unwrap();
-    content.put(RAW, &second_block).await.unwrap();
-    let mut events_of = vec![
-        vec![
-            (deployment.collection_registry, events::registered(0)),
-            (deployment.access_token, events::offer(0, 1, 5)),
-        ],
-        vec![
-            (registry, events::base_published(0)),
-            (registry, events::method_offered(0, "image-cnn", 7)),
-            (registry, events::method_offered(0, "image-cnn", 8)),
-            (registry, events::worker_set(0, 201, true)),
-            (registry, events::worker_set(0, 202, true)),
-            (registry, events::worker_set(0, 202, false)),
-            (registry, events::project_created(0)),
-        ],
-        vec![],
-        vec![(training, events::requested(1))],
-        vec![(training, events::assigned(1, 1, 0)), (training, events::committed(1, 1, 6, first))],
-        vec![(training, events::assigned(1, 2, 4)), (training, events::committed(1, 2, 9, second))],
-        vec![(training, events::committed(1, 3, 12, B256::repeat_byte(0xee)))],
-        vec![(training, events::version(1, 1)), (training, events::closed(1, 3))],
-    ];
-    events_of[2].extend(events::model_requested(1).map(|event| (registry, event)));
-    for n in 2..8 {
-        events_of[3].push((training, events::requested(n)));
-    }
-    let blocks: Vec<MadeBlock> = (0u64..)
-        .zip(events_of)
-        .map(|(number, emitted)| {
-            let hash = word("block", number);
-            let logs = (0u64..)
-                .zip(emitted)
-                .map(|(i, (address, data))| log(address, data, number, hash, i))
-                .collect();
-            MadeBlock { number, hash, logs }
-        })
-        .collect();
-    let mut tx = database.pool.write().await.unwrap();
-    apply(&mut tx, &deployment, &blocks).await;
-    tx.commit().await.unwrap();
-    database
-}
+use support::training::circle;
 
 async fn served() -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -288,7 +221,9 @@ async fn refuses_what_asks_too_much() {
         .await;
     assert_eq!(data["trainingRequest"]["points"]["edges"], json!([]));
     assert_eq!(
-        server.ask(&format!(r#"{{ trainingRequest(id: "{}") {{ id }} }}"#, B256::ZERO)).await["trainingRequest"],
+        server
+            .ask(&format!(r#"{{ trainingRequest(id: "{}") {{ id }} }}"#, alloy::primitives::B256::ZERO))
+            .await["trainingRequest"],
         Value::Null
     );
 }
@@ -372,6 +307,157 @@ fn fresh(name: &str, actual: &str, test: &str) {
         committed == actual,
         "indexer/{name} is stale: OFFSETDATA_WRITE_GOLDEN=1 cargo test -p offsetdata-indexer {test}"
     );
+}
+
+/// Walks one way and back, as a page does: collection → request → version → model → project → model → version → request →
+/// collection.
+#[tokio::test]
+async fn lineage_is_told_both_ways() {
+    let (server, _folder) = served().await;
+    let data = server
+        .ask(&format!(
+            r#"{{ collection(id: "{}") {{ requests(last: 1) {{ edges {{ node {{
+                 id children {{ edges {{ node {{ id }} }} }} parentRequest {{ id }} method {{ name unitPrice }}
+                 versions {{ version worker results {{ testLoss }} model {{ id base {{ id developer workers }} project {{ id owner
+                   models {{ edges {{ node {{ versions {{ edges {{ node {{ request {{ id inputs {{ collection {{ id }} }} }} }} }} }} }} }} }} }} }} }}
+                 money {{ escrowed developerPaid relayPaid settlementFee held relayers {{ relayer landings paid }} publishers {{ paid }} }}
+               }} }} }} }} }}"#,
+            word("collection", 0)
+        ))
+        .await;
+    let request = &data["collection"]["requests"]["edges"][0]["node"];
+    assert_eq!(request["id"], word("request", 1).to_string(), "the oldest of newest first is the last");
+    assert_eq!((&request["parentRequest"], &request["children"]["edges"]), (&Value::Null, &json!([])));
+    assert_eq!(request["method"], json!({ "name": "image-cnn", "unitPrice": "8" }));
+    let model = &request["versions"][0]["model"];
+    assert_eq!(model["id"], word("model", 1).to_string());
+    assert_eq!(model["base"]["workers"], json!([events::account(201).to_checksum(None)]));
+    let back = &model["project"]["models"]["edges"][0]["node"]["versions"]["edges"][0]["node"]["request"];
+    assert_eq!(back["id"], request["id"]);
+    assert_eq!(back["inputs"][0]["collection"]["id"], word("collection", 0).to_string());
+    let money = &request["money"];
+    let relayer = json!([{ "relayer": events::account(300).to_checksum(None), "landings": 3, "paid": "21" }]);
+    assert_eq!((&money["relayers"], &money["settlementFee"]), (&relayer, &json!("0")));
+
+    let id = word("request", 1);
+    let course = server.read(&format!("/v1/requests/{id}/course")).await;
+    assert_eq!(course["data"]["money"], {
+        let mut same = money.clone();
+        for (name, value) in [("dataPaid", "0"), ("dataReleased", "0"), ("refunded", "5")] {
+            same[name] = json!(value);
+        }
+        same
+    });
+    assert_eq!(course["data"]["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!(course["data"]["closing"]["status"], "SETTLED");
+    assert_eq!(course["data"]["version"]["modelId"], word("model", 1).to_string());
+    let commitments = server.read(&format!("/v1/requests/{id}/commitments?first=2&order=oldest")).await;
+    let next = commitments["next"].as_str().unwrap();
+    let rest = server.read(&format!("/v1/requests/{id}/commitments?order=oldest&after={next}")).await;
+    assert_eq!((&rest["data"][0]["sequence"], &rest["next"]), (&json!(3), &Value::Null));
+    let mut sequences = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = server.read(&format!("/v1/requests/{id}/points?first=2{after}")).await;
+        sequences
+            .extend(page["data"].as_array().unwrap().iter().map(|point| point["sequence"].as_u64().unwrap()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(sequences, (0..9).collect::<Vec<u64>>(), "each that stands, once");
+    let model = server.read(&format!("/v1/models/{}", word("model", 1))).await;
+    assert_eq!(model["data"]["projectId"], word("project", 0).to_string());
+    for (path, count) in [
+        (format!("/v1/models/{}/versions", word("model", 1)), 1),
+        (format!("/v1/models?project={}", word("project", 0)), 1),
+        (format!("/v1/models?base={}", word("base", 7)), 0),
+        (format!("/v1/bases?developer={}", events::account(100)), 1),
+        (format!("/v1/projects?owner={}", events::account(0)), 1),
+        (format!("/v1/requests?parent={id}"), 0),
+        (format!("/v1/requests?collection={}", word("collection", 2)), 2),
+        (format!("/v1/requests/{id}/data-payments"), 0),
+        (format!("/v1/requests/{id}/unit-collections"), 0),
+    ] {
+        assert_eq!(server.read(&path).await["data"].as_array().unwrap().len(), count, "{path}");
+    }
+    for path in ["course", "commitments", "points", "data-payments", "unit-collections"] {
+        let (status, ..) = server.get(&format!("/v1/requests/{}/{path}", word("request", 99))).await;
+        assert_eq!(status, 404, "{path}");
+    }
+    let (status, ..) = server.get(&format!("/v1/requests/{id}/points?key={}", "k".repeat(65))).await;
+    assert_eq!(status, 400);
+}
+
+/// The GraphQL Cursor Connections Specification, on a list of three commitments and one of nine points.
+#[tokio::test]
+async fn pages_go_both_ways() {
+    let (server, _folder) = served().await;
+    let list = async |arguments: &str| {
+        let query = format!(
+            r#"{{ trainingRequest(id: "{}") {{ commitments{arguments} {{
+                 edges {{ cursor node {{ sequence }} }} pageInfo {{ hasPreviousPage hasNextPage startCursor endCursor }} }} }} }}"#,
+            word("request", 1)
+        );
+        let told = server.ask(&query).await["trainingRequest"]["commitments"].clone();
+        let edges = told["edges"].as_array().unwrap().clone();
+        let sequences: Vec<u64> =
+            edges.iter().map(|edge| edge["node"]["sequence"].as_u64().unwrap()).collect();
+        assert_eq!(
+            told["pageInfo"]["startCursor"],
+            edges.first().map_or(Value::Null, |edge| edge["cursor"].clone())
+        );
+        assert_eq!(
+            told["pageInfo"]["endCursor"],
+            edges.last().map_or(Value::Null, |edge| edge["cursor"].clone())
+        );
+        let flag = |name: &str| told["pageInfo"][name].as_bool().unwrap();
+        (sequences, flag("hasPreviousPage"), flag("hasNextPage"))
+    };
+    let query = format!(
+        r#"{{ trainingRequest(id: "{}") {{ commitments {{ edges {{ cursor }} }} }} }}"#,
+        word("request", 1)
+    );
+    let all = server.ask(&query).await["trainingRequest"]["commitments"]["edges"].clone();
+    let [a, b, c] = [0, 1, 2].map(|i| all[i]["cursor"].as_str().unwrap().to_owned());
+    for (arguments, expected) in [
+        (String::new(), (vec![1, 2, 3], false, false)),
+        ("(first: 2)".to_owned(), (vec![1, 2], false, true)),
+        (format!(r#"(first: 2, after: "{a}")"#), (vec![2, 3], true, false)),
+        (format!(r#"(first: 1, after: "{a}", before: "{c}")"#), (vec![2], true, true)),
+        (format!(r#"(before: "{b}")"#), (vec![1], false, true)),
+        ("(last: 2)".to_owned(), (vec![2, 3], true, false)),
+        (format!(r#"(last: 2, before: "{c}")"#), (vec![1, 2], false, true)),
+        (format!(r#"(last: 1, before: "{c}")"#), (vec![2], true, true)),
+        (format!(r#"(last: 5, after: "{a}")"#), (vec![2, 3], true, false)),
+        (format!(r#"(last: 1, before: "{a}")"#), (vec![], false, true)),
+        ("(last: 2, newestFirst: true)".to_owned(), (vec![2, 1], true, false)),
+        (format!(r#"(last: 1, before: "{a}", newestFirst: true)"#), (vec![2], true, true)),
+    ] {
+        assert_eq!(list(&arguments).await, expected, "{arguments}");
+    }
+    let points = server
+        .ask(&format!(
+            r#"{{ trainingRequest(id: "{}") {{ points(last: 3) {{ edges {{ cursor node {{ sequence }} }} }} }} }}"#,
+            word("request", 1)
+        ))
+        .await;
+    let edges = &points["trainingRequest"]["points"]["edges"];
+    let sequences =
+        json!([edges[0]["node"]["sequence"], edges[1]["node"]["sequence"], edges[2]["node"]["sequence"]]);
+    assert_eq!(sequences, json!([6, 7, 8]));
+    for (arguments, told) in [
+        ("(first: 1, last: 1)", "first and last exclude each other"),
+        ("(last: 0)", "last: expected 1 to 200, got 0"),
+        ("(last: 201)", "last: expected 1 to 200, got 201"),
+        ("(last: -1)", "last: expected 1 to 200, got -1"),
+        (r#"(before: "x")"#, "before: not a cursor of this list"),
+    ] {
+        assert_eq!(server.error(&format!("{{ bases{arguments} {{ edges {{ cursor }} }} }}")).await, told);
+    }
+    let wide = "{ trainingRequests(last: 200) { edges { node { points(last: 200) { edges { node { value } } } } } } }";
+    assert_eq!(server.error(wide).await, "Query is too complex.");
 }
 
 #[test]

@@ -7,22 +7,24 @@ mod support;
 use std::time::Duration;
 
 use alloy::transports::http::reqwest;
-use offsetdata_indexer::{Config, IndexerError, run};
+use offsetdata_indexer::{Config, IndexerError, Source, run};
 use serde_json::{Value, json};
 use support::node::Node;
 use support::{deployment, events};
 
 fn config(folder: &std::path::Path, rpc_url: &str, listen: std::net::SocketAddr) -> Config {
     Config {
-        rpc_url: rpc_url.into(),
-        database_url: format!("sqlite:{}", folder.join("chain.db").display()),
-        deployment: folder.join("deployment.json"),
+        source: Source {
+            rpc_url: rpc_url.into(),
+            database_url: format!("sqlite:{}", folder.join("chain.db").display()),
+            deployment: Some(folder.join("deployment.json")),
+            reorg_depth: 32,
+            rpc_timeout: 5,
+        },
         blocks: folder.join("blocks"),
         gateways: Vec::new(),
         listen,
-        reorg_depth: 32,
         poll_ms: 50,
-        rpc_timeout: 5,
         max_lag: 20,
     }
 }

@@ -8,6 +8,7 @@ pub mod collections;
 pub mod compare;
 pub mod documents;
 pub mod fetch;
+pub mod happenings;
 pub mod models;
 pub mod page;
 pub mod payments;
@@ -16,6 +17,7 @@ pub mod requests;
 pub mod rights;
 pub mod statement;
 pub mod training;
+pub mod undone;
 pub mod usage;
 
 mod position;

@@ -5,12 +5,14 @@
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const FILES: [(i64, &str, &str); 5] = [
+const FILES: [(i64, &str, &str); 7] = [
     (1, "chain", include_str!("../migrations/0001_chain.sql")),
     (2, "relay", include_str!("../migrations/0002_relay.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
     (4, "data circle", include_str!("../migrations/0004_data_circle.sql")),
     (5, "training keys", include_str!("../migrations/0005_training_keys.sql")),
+    (6, "relay uses", include_str!("../migrations/0006_relay_uses.sql")),
+    (7, "events and lineage", include_str!("../migrations/0007_events_and_lineage.sql")),
 ];
 
 /// Every step, in order.

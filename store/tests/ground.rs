@@ -245,7 +245,7 @@ async fn a_request_stands_where_its_events_say() {
     assert_eq!(open(&mut tx, 4, Page::first(10)).await, [1, 2, 4]);
     assert_eq!(open(&mut tx, 0, Page::first(10)).await, [0u64; 0]);
     let after = Some(Position::new(2, 3).unwrap());
-    assert_eq!(open(&mut tx, 20, Page { after, limit: 1, newest_first: false }).await, [4]);
+    assert_eq!(open(&mut tx, 20, Page { after, ..Page::first(1) }).await, [4]);
 
     rollback_above(&mut tx, 9).await.unwrap();
     assert_eq!(find(&mut tx, 2).await.status, RequestStatus::Open);

@@ -1,19 +1,10 @@
-//! `offsetdata indexer`, `gateway`, `relayer`, `worker`: each a service that runs until it is told to stop.
+//! `offsetdata gateway`, `relayer`, `worker`: each a service that runs until it is told to stop.
 
 use anyhow::Context as _;
 use offsetdata_worker::WorkerConfig;
 
 use super::dev::stopped;
 use crate::context::{Settings, deployment, parse_account};
-
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: offsetdata indexer --database-url sqlite:offsetdata.db --deployment 31337.json"
-)]
-pub(crate) struct IndexerService {
-    #[command(flatten)]
-    config: offsetdata_indexer::Config,
-}
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -44,12 +35,6 @@ pub(crate) struct GatewayService {
 impl GatewayService {
     pub(crate) async fn run(self, _settings: Settings) -> anyhow::Result<()> {
         offsetdata_gateway::run(self.config, stopped()).await.context("the gateway stopped")
-    }
-}
-
-impl IndexerService {
-    pub(crate) async fn run(self, _settings: Settings) -> anyhow::Result<()> {
-        offsetdata_indexer::run(self.config, stopped()).await.context("the indexer stopped")
     }
 }
 

@@ -48,7 +48,7 @@ impl Account {
         scalars::Account(self.0)
     }
     /// Rights by token, in the order in which they first appeared.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn access(
         &self,
         ctx: &Context<'_>,
@@ -57,8 +57,10 @@ impl Account {
         held: bool,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Access>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter =
             AccessFilter { collection: None, holder: Some(self.0), access_right: right.map(Right::code) };
         let mut conn = conn(ctx).await?;
@@ -68,22 +70,24 @@ impl Account {
         paging.locate(&mut conn, rows).await
     }
     /// What happened to its rights.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn access_events(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, AccessEvent>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = AccessFilter { holder: Some(self.0), ..Default::default() };
         let mut conn = conn(ctx).await?;
         let rows = rights::list_access_events(&mut conn, filter, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Vouchers that it paid or was paid by.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn vouchers(
         &self,
         ctx: &Context<'_>,
@@ -91,16 +95,18 @@ impl Account {
         collection: Option<Bytes32>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Voucher>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = self.vouchers_of(side, collection);
         let mut conn = conn(ctx).await?;
         let rows = billing::list_vouchers(&mut conn, filter, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Vouchers of batches that were passed over.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn skipped_vouchers(
         &self,
         ctx: &Context<'_>,
@@ -108,45 +114,51 @@ impl Account {
         collection: Option<Bytes32>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, SkippedVoucher>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = self.vouchers_of(side, collection);
         let mut conn = conn(ctx).await?;
         let rows = billing::list_skipped_vouchers(&mut conn, filter, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Keys that may sign vouchers for it, as they stand.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn spenders(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Spender>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = billing::list_spenders(&mut conn, self.0, paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// What happened to its deposits, or to those for it.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn deposits(
         &self,
         ctx: &Context<'_>,
         #[graphql(name = "as")] side: Side,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, DepositEvent>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let (payer, payee) = self.sides(side);
         let mut conn = conn(ctx).await?;
         let rows = billing::list_deposit_events(&mut conn, payer, payee, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Its statement: what it paid or was paid for collections.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn payments(
         &self,
         ctx: &Context<'_>,
@@ -154,9 +166,11 @@ impl Account {
         collection: Option<Bytes32>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Payment>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let (payer, payee) = self.sides(side);
         let filter = PaymentFilter { payer, payee, collection: collection.map(|id| id.0.into()) };
         let mut conn = conn(ctx).await?;
@@ -178,58 +192,66 @@ impl Account {
         Ok(lines.map_err(internal)?.into_iter().map(StatementLine::from).collect())
     }
     /// What AccessToken and UsageBilling came to owe it. What it pulled is among the withdrawals.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn credits(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Credit>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = payments::list_credits(&mut conn, self.0, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// What it pulled from any of the contracts.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn withdrawals(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Withdrawal>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = payments::list_withdrawals(&mut conn, self.0, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Its revenue from vouchers that was collected.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn revenue(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Revenue>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let page = paging.page(newest_first);
         let rows = billing::list_revenue(&mut conn, None, Some(self.0), page).await;
         paging.locate(&mut conn, rows).await
     }
     /// Shares that it claimed.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn share_claims(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, ShareClaim>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let page = paging.page(newest_first);
         let rows = billing::list_share_claims(&mut conn, None, Some(self.0), page).await;

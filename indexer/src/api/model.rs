@@ -2,18 +2,18 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
-use offsetdata_protocol::ids::RequestId;
 use offsetdata_store::chain::models::{
     self, BaseState, MethodState, ModelAccessState, ModelState, ProjectState,
 };
 use offsetdata_store::chain::requests;
-use offsetdata_store::chain::training::{self, VersionRow};
+use offsetdata_store::chain::training;
 
 use super::block::BlockRef;
 use super::page::{MAX_PAGE, Paging, Place, cost};
-use super::request::{ResultValues, TrainingRequest};
-use super::scalars::{Account, Amount, Bytes32, Long};
+use super::request::TrainingRequest;
+use super::scalars::{Account, Amount, Bytes32};
 use super::snapshot::{conn, internal};
+use super::training::Version;
 use offsetdata_store::chain::Page;
 
 /// What a developer offers to train.
@@ -52,15 +52,17 @@ impl Base {
         let rows = models::list_workers(&mut *conn(ctx).await?, self.0.id, Page::first(MAX_PAGE)).await;
         Ok(rows.map_err(internal)?.into_iter().map(|row| Account(row.worker)).collect())
     }
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn models(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Model>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let rows =
             models::list_models(&mut *conn(ctx).await?, Some(self.0.id), None, paging.page(newest_first))
                 .await;
@@ -69,7 +71,7 @@ impl Base {
 }
 
 /// A way to train a base.
-pub(crate) struct Method(MethodState);
+pub(crate) struct Method(pub(crate) MethodState);
 
 #[Object]
 impl Method {
@@ -133,15 +135,17 @@ impl Project {
     async fn created_in(&self, ctx: &Context<'_>) -> Result<Option<BlockRef>> {
         BlockRef::find(ctx, self.0.position).await
     }
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn models(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Model>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let rows =
             models::list_models(&mut *conn(ctx).await?, None, Some(self.0.id), paging.page(newest_first))
                 .await;
@@ -150,12 +154,20 @@ impl Project {
 }
 
 /// Who may use a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Visibility {
     /// The owner and those allowed.
     Restricted,
     /// Everyone who is not denied.
     Public,
+}
+
+impl Visibility {
+    /// From the contract's number.
+    pub(crate) fn from_code(code: u8) -> Self {
+        if code == 0 { Self::Restricted } else { Self::Public }
+    }
 }
 
 /// What was set for an account of a model.
@@ -184,7 +196,7 @@ impl Model {
         Account(self.0.owner)
     }
     async fn visibility(&self) -> Visibility {
-        if self.0.visibility == 0 { Visibility::Restricted } else { Visibility::Public }
+        Visibility::from_code(self.0.visibility)
     }
     async fn deleted(&self) -> bool {
         self.0.deleted
@@ -206,99 +218,47 @@ impl Model {
         Ok(models::find_project(&mut *conn(ctx).await?, self.0.project).await.map_err(internal)?.map(Project))
     }
     /// Accounts for which something was set.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn accesses(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, ModelAccess>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let rows = models::list_model_accesses(&mut *conn(ctx).await?, self.0.id, paging.page(false)).await;
         Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), row.into())))
     }
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn versions(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Version>> {
-        let paging = Paging::new(first, after)?;
-        let rows =
-            training::list_versions(&mut *conn(ctx).await?, self.0.id, paging.page(newest_first)).await;
-        Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Version(row))))
+        let paging = Paging::new(first, after, last, before)?;
+        let mut conn = conn(ctx).await?;
+        let rows = training::list_versions(&mut conn, self.0.id, paging.page(newest_first)).await;
+        paging.locate(&mut conn, rows).await
     }
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn requests(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, TrainingRequest>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let page = paging.page(newest_first);
         let rows = requests::list_requests(&mut *conn(ctx).await?, Some(self.0.id), None, page).await;
         Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), TrainingRequest(row))))
-    }
-}
-
-/// One trained state of a model.
-pub(crate) struct Version(pub(crate) VersionRow);
-
-#[Object]
-impl Version {
-    /// From 1.
-    async fn version(&self) -> Long {
-        u64::from(self.0.version).into()
-    }
-    async fn request_id(&self) -> Bytes32 {
-        self.0.request.into()
-    }
-    /// The request that made it.
-    async fn request(&self, ctx: &Context<'_>) -> Result<Option<TrainingRequest>> {
-        let id: RequestId = self.0.request;
-        Ok(requests::find_request(&mut *conn(ctx).await?, id).await.map_err(internal)?.map(TrainingRequest))
-    }
-    async fn model_id(&self) -> Bytes32 {
-        self.0.model.into()
-    }
-    /// Key of the worker that trained it.
-    async fn worker(&self) -> Account {
-        Account(self.0.worker)
-    }
-    async fn attempt(&self) -> i32 {
-        self.0.attempt.into()
-    }
-    async fn units(&self) -> Long {
-        self.0.units.into()
-    }
-    async fn point_count(&self) -> Long {
-        u64::from(self.0.point_count).into()
-    }
-    /// SHA-256 digest of the artifact in the clear.
-    async fn artifact_digest(&self) -> Bytes32 {
-        self.0.artifact_digest.into()
-    }
-    /// SHA-256 digest in the CID of the stored artifact.
-    async fn artifact_cid(&self) -> Bytes32 {
-        self.0.artifact_cid.into()
-    }
-    /// Root over all metric points.
-    async fn series_root(&self) -> Bytes32 {
-        self.0.series_root.into()
-    }
-    /// Root over all records given to training.
-    async fn inputs_root(&self) -> Bytes32 {
-        self.0.inputs_root.into()
-    }
-    /// Test loss, test accuracy, validation loss, validation accuracy.
-    async fn results(&self) -> ResultValues {
-        ResultValues::of(self.0.result_values)
-    }
-    async fn settled_in(&self, ctx: &Context<'_>) -> Result<Option<BlockRef>> {
-        BlockRef::find(ctx, self.0.position).await
     }
 }

@@ -53,7 +53,7 @@ impl Query {
     }
 
     /// Collections, of which all that is named holds.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn collections(
         &self,
@@ -70,9 +70,11 @@ impl Query {
         retired: Option<bool>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Collection>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let words = match search {
             Some(text) => search_words(&text).map_err(Error::new)?,
             None => Vec::new(),
@@ -94,7 +96,7 @@ impl Query {
     }
 
     /// Offers that stand.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn offers(
         &self,
         ctx: &Context<'_>,
@@ -102,9 +104,11 @@ impl Query {
         right: Option<Right>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Offer>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let (collection, right) = (collection.map(|id| id.0.into()), right.map(Right::code));
         let mut conn = conn(ctx).await?;
         let page = paging.page(newest_first);
@@ -121,16 +125,18 @@ impl Query {
         Ok(models::find_base(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?.map(Base))
     }
 
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn bases(
         &self,
         ctx: &Context<'_>,
         developer: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Base>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let page = paging.page(newest_first);
         let rows = models::list_bases(&mut *conn(ctx).await?, developer.map(|a| a.0), page).await;
         Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Base(row))))
@@ -140,16 +146,18 @@ impl Query {
         Ok(models::find_project(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?.map(Project))
     }
 
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
         owner: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Project>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let page = paging.page(newest_first);
         let rows = models::list_projects(&mut *conn(ctx).await?, owner.map(|a| a.0), page).await;
         Ok(paging.connect(rows.map_err(internal)?, |row| (Place(row.position), Project(row))))
@@ -159,7 +167,7 @@ impl Query {
         Ok(models::find_model(&mut *conn(ctx).await?, id.0.into()).await.map_err(internal)?.map(Model))
     }
 
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn models(
         &self,
         ctx: &Context<'_>,
@@ -167,9 +175,11 @@ impl Query {
         project: Option<Bytes32>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Model>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let (base, project) = (base.map(|id| id.0.into()), project.map(|id| id.0.into()));
         let rows =
             models::list_models(&mut *conn(ctx).await?, base, project, paging.page(newest_first)).await;
@@ -181,7 +191,7 @@ impl Query {
         Ok(row.map(TrainingRequest))
     }
 
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn training_requests(
         &self,
         ctx: &Context<'_>,
@@ -189,9 +199,11 @@ impl Query {
         user: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, TrainingRequest>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let (model, user) = (model.map(|id| id.0.into()), user.map(|account| account.0));
         let rows =
             requests::list_requests(&mut *conn(ctx).await?, model, user, paging.page(newest_first)).await;

@@ -5,10 +5,12 @@ mod access;
 mod accounts;
 mod answer;
 mod collections;
+mod models;
 mod money;
 mod params;
 mod problem;
 mod requests;
+mod training;
 
 use axum::Router;
 use axum::http::header;
@@ -19,7 +21,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-pub(crate) use problem::Problem;
+pub(crate) use params::{Named, Params};
+pub(crate) use problem::{Problem, Problems};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +41,8 @@ pub(crate) use problem::Problem;
         (name = "money", description = "Vouchers and payments"),
         (name = "accounts", description = "What concerns one account"),
         (name = "requests", description = "Training requests"),
+        (name = "events", description = "Server-sent events"),
+        (name = "models", description = "Bases, projects, models and their versions"),
         (name = "chain", description = "How far the index is")
     )
 )]
@@ -62,6 +67,18 @@ fn parts() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::list_withdrawals))
         .routes(routes!(requests::list_requests))
         .routes(routes!(requests::get_request))
+        .routes(routes!(training::get_course))
+        .routes(routes!(training::list_commitments))
+        .routes(routes!(training::list_data_payments))
+        .routes(routes!(training::list_unit_collections))
+        .routes(routes!(training::list_points))
+        .routes(routes!(models::list_bases))
+        .routes(routes!(models::list_projects))
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::get_model))
+        .routes(routes!(models::list_versions))
+        .routes(routes!(super::events::request_events))
+        .routes(routes!(super::events::events))
 }
 
 /// The routes, and the description of them at `/v1/openapi.json`.

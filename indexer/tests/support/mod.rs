@@ -6,6 +6,8 @@
 pub mod events;
 pub mod node;
 pub mod server;
+pub mod stream;
+pub mod training;
 
 use alloy::primitives::{Address, B256, Log as PrimitiveLog, LogData};
 use alloy::rpc::types::Log;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use alloy::transports::http::reqwest;
 use offsetdata_indexer::api::router;
+use offsetdata_indexer::live::Live;
 use offsetdata_indexer::metrics::Metrics;
 use offsetdata_indexer::status::Status;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::Database;
 
@@ -14,6 +16,8 @@ pub struct Server {
     pub url: String,
     pub client: reqwest::Client,
     pub status: Arc<Status>,
+    pub live: Arc<Live>,
+    pub stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
     pub database: Database,
 }
@@ -29,9 +33,11 @@ impl Server {
         let status = Arc::new(Status::new(5));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = router(database.pool.clone(), status.clone(), Arc::new(Metrics::default()));
+        let stop = CancellationToken::new();
+        let live = Arc::new(Live::new(stop.clone()));
+        let app = router(database.pool.clone(), status.clone(), Arc::new(Metrics::default()), live.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, client: reqwest::Client::new(), status, task, database }
+        Self { url, client: reqwest::Client::new(), status, live, stop, task, database }
     }
 
     pub async fn send(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {

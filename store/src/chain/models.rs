@@ -293,6 +293,21 @@ pub async fn list_methods(conn: &mut Conn, base: BaseId, page: Page) -> Result<V
     list(conn, &[("base", base.value())], page).await
 }
 
+/// A method of the base of a model, if it is offered.
+pub async fn find_method_of_model(
+    conn: &mut Conn,
+    model: ModelId,
+    method: MethodId,
+) -> Result<Option<MethodState>, StoreError> {
+    let rows: Vec<MethodState> = select(
+        conn,
+        "method = $2 and base = (select m.base from models m where m.id = $1) limit 1",
+        &[model.value(), method.value()],
+    )
+    .await?;
+    Ok(rows.into_iter().next())
+}
+
 /// The workers that a base allows.
 pub async fn list_workers(conn: &mut Conn, base: BaseId, page: Page) -> Result<Vec<WorkerState>, StoreError> {
     list(conn, &[("base", base.value())], page).await

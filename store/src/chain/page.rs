@@ -11,6 +11,8 @@ use super::Position;
 pub struct Page {
     /// Only rows beyond this one, in the page's direction.
     pub after: Option<Position>,
+    /// Only rows on this side of this one, in the page's direction.
+    pub before: Option<Position>,
     /// At most so many rows.
     pub limit: u32,
     /// Newest first.
@@ -20,7 +22,7 @@ pub struct Page {
 impl Page {
     /// The first rows in the order of the chain.
     pub fn first(limit: u32) -> Self {
-        Self { after: None, limit, newest_first: false }
+        Self { after: None, before: None, limit, newest_first: false }
     }
 }
 
@@ -128,9 +130,12 @@ async fn list_from<R: Record>(
     page: Page,
 ) -> Result<Vec<R>, StoreError> {
     let Filter { mut conditions, mut values } = filter;
-    if let Some(after) = page.after {
-        values.push(Value::Int(after.number()));
-        conditions.push(format!("position {} ${}", if page.newest_first { "<" } else { ">" }, values.len()));
+    let (beyond, within) = if page.newest_first { ("<", ">") } else { (">", "<") };
+    for (bound, side) in [(page.after, beyond), (page.before, within)] {
+        if let Some(bound) = bound {
+            values.push(Value::Int(bound.number()));
+            conditions.push(format!("position {side} ${}", values.len()));
+        }
     }
     if conditions.is_empty() {
         conditions.push("1 = 1".to_owned());

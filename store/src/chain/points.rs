@@ -151,11 +151,15 @@ pub struct PointsFilter {
     pub key: Option<String>,
     /// Also those that a later attempt, which went on from an earlier point, replaced.
     pub with_replaced: bool,
-    /// Only points beyond this (commitment, sequence).
+    /// Only points beyond this (commitment, sequence), in the direction of the list.
     pub after: Option<(Position, u32)>,
+    /// Only points on this side of this one.
+    pub before: Option<(Position, u32)>,
+    /// The last committed first.
+    pub newest_first: bool,
 }
 
-/// Points of a request, in the order in which they were committed.
+/// Points of a request, in the order in which they were committed or against it.
 pub async fn list_points(
     conn: &mut Conn,
     request: RequestId,
@@ -168,18 +172,33 @@ pub async fn list_points(
         values.push(key.value());
         rest += &format!(" and key = ${}", values.len());
     }
-    if let Some((position, sequence)) = filter.after {
-        values.push(position.value());
-        values.push(sequence.value());
-        rest += &format!(" and (position, sequence) > (${}, ${})", values.len() - 1, values.len());
+    let (beyond, within, direction) = if filter.newest_first { ("<", ">", " desc") } else { (">", "<", "") };
+    for (bound, side) in [(filter.after, beyond), (filter.before, within)] {
+        if let Some((position, sequence)) = bound {
+            values.push(position.value());
+            values.push(sequence.value());
+            rest += &format!(" and (position, sequence) {side} (${}, ${})", values.len() - 1, values.len());
+        }
     }
     if !filter.with_replaced {
         rest += " and not exists (select 1 from attempts a where a.request = metric_points.request
                   and a.attempt > metric_points.attempt and a.resume_point <= metric_points.sequence)";
     }
     values.push(limit.value());
-    rest += &format!(" order by position, sequence limit ${}", values.len());
+    rest += &format!(" order by position{direction}, sequence{direction} limit ${}", values.len());
     select(conn, &rest, &values).await
+}
+
+/// Points of one commitment beyond a sequence, in order.
+pub async fn list_points_of(
+    conn: &mut Conn,
+    commitment: Position,
+    after: Option<u32>,
+    limit: u32,
+) -> Result<Vec<PointRow>, StoreError> {
+    let after = after.map_or(-1, i64::from);
+    let values = [commitment.value(), after.value(), limit.value()];
+    select(conn, "position = $1 and sequence > $2 order by sequence limit $3", &values).await
 }
 
 /// The names of the metrics of a request.

@@ -9,7 +9,7 @@ use crate::record::{find, record, select};
 use crate::{Conn, StoreError};
 
 use super::Position;
-use super::page::{Page, list};
+use super::page::{Filter, Page, list, list_where};
 
 /// Where a request stands, as the contract numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -257,14 +257,20 @@ pub async fn list_requests_of_collection(
     collection: CollectionId,
     page: Page,
 ) -> Result<Vec<RequestRow>, StoreError> {
-    let (beyond, direction) = if page.newest_first { ("<", " desc") } else { (">", "") };
-    let after =
-        page.after.unwrap_or(if page.newest_first { Position::end_of(u64::MAX) } else { Position::START });
-    let rest = format!(
-        "position in (select i.position from request_inputs i where i.collection = $1 and i.position {beyond} $2)
-         order by position{direction} limit $3"
+    let filter = Filter::all().holds(
+        "position in (select i.position from request_inputs i where i.collection = ?)",
+        [collection.value()],
     );
-    select(conn, &rest, &[collection.value(), after.value(), page.limit.value()]).await
+    list_where(conn, filter, page).await
+}
+
+/// Requests that retrain this one.
+pub async fn list_children(
+    conn: &mut Conn,
+    parent: RequestId,
+    page: Page,
+) -> Result<Vec<RequestRow>, StoreError> {
+    list(conn, &[("parent", parent.value())], page).await
 }
 
 /// The inputs of a request, in order.

@@ -5,7 +5,7 @@ use alloy::sol_types::SolStruct;
 use offsetdata_protocol::ids::{ModelId, RequestId};
 use offsetdata_protocol::messages;
 
-use crate::codec::{Column, Count};
+use crate::codec::{Column, Count, Put};
 use crate::record::{find, record, select};
 use crate::{Conn, StoreError};
 
@@ -252,6 +252,40 @@ pub async fn list_data_payments(
     page: Page,
 ) -> Result<Vec<DataPaymentRow>, StoreError> {
     list(conn, &[("request", request.value())], page).await
+}
+
+/// What the developer collected before a request's end.
+pub async fn list_unit_collections(
+    conn: &mut Conn,
+    request: RequestId,
+    page: Page,
+) -> Result<Vec<UnitCollectionRow>, StoreError> {
+    list(conn, &[("request", request.value())], page).await
+}
+
+/// What of a request's escrow for data went back.
+pub async fn list_data_releases(
+    conn: &mut Conn,
+    request: RequestId,
+) -> Result<Vec<DataReleaseRow>, StoreError> {
+    select(conn, "request = $1 order by position", &[request.value()]).await
+}
+
+/// Who landed how many of the first `landings` commitments of a request.
+pub async fn count_landings(
+    conn: &mut Conn,
+    request: RequestId,
+    landings: u64,
+) -> Result<Vec<(Address, u64)>, StoreError> {
+    let rows = sqlx::query(
+        "select relayer, count(*) as landings from commitments where request = $1 and sequence <= $2
+         group by relayer order by relayer",
+    )
+    .put(&request)
+    .put(&Count(landings))
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok((Address::read(row, "relayer")?, Count::read(row, "landings")?.0))).collect()
 }
 
 /// The versions of a model.

@@ -33,14 +33,16 @@ impl Collection {
         }
     }
     /// Collections that name this one as their previous version: its publisher registered them.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn next_versions(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Collection>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = CollectionFilter { previous: Some(self.key()), ..Default::default() };
         let mut conn = conn(ctx).await?;
         let rows = collections::list_collections(&mut conn, &filter, paging.page(false)).await;
@@ -48,15 +50,17 @@ impl Collection {
         Ok(paging.connect(shown, |collection| (Place(collection.position()), collection)))
     }
     /// Training requests that name it among their inputs.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn requests(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, TrainingRequest>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let page = paging.page(newest_first);
         let rows = requests::list_requests_of_collection(&mut *conn(ctx).await?, self.key(), page)
             .await
@@ -64,7 +68,7 @@ impl Collection {
         Ok(paging.connect(rows, |row| (Place(row.position), TrainingRequest(row))))
     }
     /// Who holds or held rights by token, in the order in which they first appeared.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn access(
         &self,
         ctx: &Context<'_>,
@@ -74,8 +78,10 @@ impl Collection {
         held: bool,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Access>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = AccessFilter {
             collection: Some(self.key()),
             holder: holder.map(|account| account.0),
@@ -88,16 +94,18 @@ impl Collection {
         paging.locate(&mut conn, rows).await
     }
     /// What happened to rights.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn access_events(
         &self,
         ctx: &Context<'_>,
         holder: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, AccessEvent>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let holder = holder.map(|account| account.0);
         let filter = AccessFilter { collection: Some(self.key()), holder, access_right: None };
         let mut conn = conn(ctx).await?;
@@ -105,33 +113,37 @@ impl Collection {
         paging.locate(&mut conn, rows).await
     }
     /// Accounts that the publisher denies every right.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn denials(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Denial>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = rights::list_denials(&mut conn, self.key(), paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Workers that the publisher trusts with trainers.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn trainers(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Trainer>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = rights::list_trainers(&mut conn, self.key(), paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Settled vouchers.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn vouchers(
         &self,
         ctx: &Context<'_>,
@@ -139,16 +151,18 @@ impl Collection {
         payee: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Voucher>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = self.vouchers_of(payer, payee);
         let mut conn = conn(ctx).await?;
         let rows = billing::list_vouchers(&mut conn, filter, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Vouchers of batches that were passed over.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn skipped_vouchers(
         &self,
         ctx: &Context<'_>,
@@ -156,9 +170,11 @@ impl Collection {
         payee: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, SkippedVoucher>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = self.vouchers_of(payer, payee);
         let mut conn = conn(ctx).await?;
         let rows = billing::list_skipped_vouchers(&mut conn, filter, paging.page(newest_first)).await;
@@ -197,113 +213,129 @@ impl Collection {
         Ok(rows.map_err(internal)?.into_iter().map(Usage::from).collect())
     }
     /// Payments for it.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn payments(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Payment>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let filter = PaymentFilter { collection: Some(self.key()), ..Default::default() };
         let mut conn = conn(ctx).await?;
         let rows = payments::list_payments(&mut conn, filter, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Revenue from vouchers that was collected.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn revenue(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, Revenue>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let page = paging.page(newest_first);
         let rows = billing::list_revenue(&mut conn, Some(self.key()), None, page).await;
         paging.locate(&mut conn, rows).await
     }
     /// Shares that contributors claimed.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn share_claims(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         #[graphql(default = true)] newest_first: bool,
     ) -> Result<Connection<Place, ShareClaim>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let page = paging.page(newest_first);
         let rows = billing::list_share_claims(&mut conn, Some(self.key()), None, page).await;
         paging.locate(&mut conn, rows).await
     }
     /// Flags of curators. Readers choose whose they honour.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn flags(
         &self,
         ctx: &Context<'_>,
         curator: Option<Account>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, Flag>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let curator = curator.map(|account| account.0);
         let mut conn = conn(ctx).await?;
         let rows = collections::list_flags(&mut conn, self.key(), curator, paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Proofs that it only appends to its previous version.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn appends(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, AppendProof>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = collections::list_appends(&mut conn, self.key(), paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// The collection key as it was last sealed to each gateway.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn sealed_keys(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, SealedKey>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = collections::list_sealed_keys(&mut conn, self.key(), paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Who was named to publish it, and who accepted.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn publisher_transfers(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, PublisherTransfer>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let rows = collections::list_publisher_transfers(&mut conn, self.key(), paging.page(false)).await;
         paging.locate(&mut conn, rows).await
     }
     /// Its metadata as the publisher revised it.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "cost(first, last, child_complexity)")]
     async fn metadata_revisions(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Place, MetadataRevision>> {
-        let paging = Paging::new(first, after)?;
+        let paging = Paging::new(first, after, last, before)?;
         let mut conn = conn(ctx).await?;
         let page = paging.page(false);
         let rows = collections::list_metadata_revisions(&mut conn, self.key().0, page).await;

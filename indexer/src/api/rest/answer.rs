@@ -72,9 +72,14 @@ impl Reading {
         rows: Vec<(Position, T)>,
         page: StorePage,
     ) -> Result<Response, Problem> {
-        let held = page.limit.saturating_sub(1) as usize;
+        let rows = rows.into_iter().map(|(position, row)| (position.number().to_string(), row)).collect();
+        self.part(rows, page.limit.saturating_sub(1) as usize)
+    }
+
+    /// The same for rows with any cursors, of which a page holds so many.
+    pub(crate) fn part<T: Serialize>(self, rows: Vec<(String, T)>, held: usize) -> Result<Response, Problem> {
         let next = match rows.get(held.saturating_sub(1)) {
-            Some((last, _)) if rows.len() > held => Some(last.number().to_string()),
+            Some((last, _)) if rows.len() > held => Some(last.clone()),
             _ => None,
         };
         let data = rows.into_iter().take(held).map(|(_, row)| row).collect();
@@ -96,7 +101,7 @@ impl Reading {
 /// The page that parameters ask for, with one row more, which tells whether there is a next page.
 pub(crate) fn page(params: &impl Paged) -> Result<StorePage, Problem> {
     let (first, after, newest_first) = params.paging()?;
-    Ok(StorePage { after, limit: first + 1, newest_first })
+    Ok(StorePage { after, before: None, limit: first + 1, newest_first })
 }
 
 fn tagged<T: Serialize>(answer: &T, known: Option<&HeaderValue>) -> Result<Response, Problem> {

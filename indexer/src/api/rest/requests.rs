@@ -1,4 +1,4 @@
-//! Training requests. Their attempts, commitments and points are GraphQL's to tell.
+//! Training requests. What belongs to one is told in `training`.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -12,8 +12,8 @@ use super::params::{Named, Order, Params, paged};
 use super::problem::{Problem, Problems};
 use crate::api::Api;
 use crate::api::block::BlockRef;
-use crate::api::request::Status;
 use crate::api::scalars::{Account, Bytes32, Long};
+use crate::api::training::Status;
 
 /// A request to train a model.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -87,7 +87,10 @@ pub(super) struct RequestParams {
     /// Only by this account.
     #[param(inline)]
     user: Option<Account>,
-    /// Only those that name this collection among their inputs; then `model` and `user` are not looked at.
+    /// Only those that retrain this one; then `model` and `user` are not looked at.
+    #[param(inline)]
+    parent: Option<Bytes32>,
+    /// Only those that name this collection among their inputs; then nothing else is looked at.
     #[param(inline)]
     collection: Option<Bytes32>,
     /// Rows of the page, 50 by default.
@@ -113,9 +116,10 @@ pub(super) async fn list_requests(
 ) -> Result<Response, Problem> {
     let page = page(&params)?;
     let mut reading = Reading::begin(&api, &headers).await?;
-    let rows = match params.collection {
-        Some(id) => requests::list_requests_of_collection(&mut reading.tx, id.0.into(), page).await?,
-        None => {
+    let rows = match (params.collection, params.parent) {
+        (Some(id), _) => requests::list_requests_of_collection(&mut reading.tx, id.0.into(), page).await?,
+        (None, Some(id)) => requests::list_children(&mut reading.tx, id.0.into(), page).await?,
+        (None, None) => {
             let (model, user) = (params.model.map(|id| id.0.into()), params.user.map(|account| account.0));
             requests::list_requests(&mut reading.tx, model, user, page).await?
         }

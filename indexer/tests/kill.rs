@@ -1,0 +1,158 @@
+//! An indexer in a process of its own, killed with -9 again and again while the chain grows and reorganizes: in the end its rows are
+//! those of an undisturbed run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use offsetdata_indexer::{Config, Source, run, verify_database};
+use offsetdata_store::chain::blocks;
+use support::node::Node;
+use support::{deployment, events};
+
+/// Folder and endpoint, for the process that indexes.
+const INDEX: &str = "OFFSETDATA_TEST_INDEX";
+const KILLS: u64 = 10;
+const SEED: u64 = 0x0ff5_e7da;
+
+fn source(folder: &Path, rpc_url: &str) -> Source {
+    Source {
+        rpc_url: rpc_url.into(),
+        database_url: format!("sqlite:{}", folder.join("chain.db").display()),
+        deployment: Some(folder.join("deployment.json")),
+        reorg_depth: 16,
+        rpc_timeout: 5,
+    }
+}
+
+/// Not a test by itself: this very program, started again by the test below, indexes here until it is killed.
+#[tokio::test]
+async fn indexes_when_it_is_started_to_be_killed() {
+    let Ok(what) = std::env::var(INDEX) else { return };
+    let (folder, rpc_url) = what.split_once('\n').unwrap();
+    let folder = Path::new(folder);
+    let config = Config {
+        source: source(folder, rpc_url),
+        blocks: folder.join("blocks"),
+        gateways: Vec::new(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        poll_ms: 10,
+        max_lag: 20,
+    };
+    run(config, std::future::pending()).await.unwrap();
+}
+
+struct Process(Child);
+
+impl Process {
+    fn start(folder: &Path, rpc_url: &str) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "indexes_when_it_is_started_to_be_killed"])
+            .env(INDEX, format!("{}\n{rpc_url}", folder.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGKILL: it learns of nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The next number of a fixed series (SplitMix64).
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Blocks with events of all kinds, and a reorg now and then.
+async fn grow(node: &Node, n: &mut u64, blocks: u64, seed: &mut u64) {
+    let deployment = deployment(31_337, 0);
+    for _ in 0..blocks {
+        for _ in 0..3 {
+            *n += 1;
+            node.emit(deployment.collection_registry, &events::registered(*n)).await;
+            node.emit(deployment.training_coordinator, &events::requested(*n)).await;
+            let (contract, event) = events::other(&deployment, *n);
+            node.emit(contract, &event).await;
+        }
+        node.mine(1).await;
+        if next(seed) % 12 == 0 {
+            node.reorg(1 + next(seed) % 6).await;
+        }
+    }
+}
+
+async fn cursor(pool: &offsetdata_store::Pool) -> Option<u64> {
+    blocks::head(&mut *pool.acquire().await.unwrap()).await.unwrap().map(|cursor| cursor.number.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_it_ends_with_the_rows_of_an_undisturbed_run() {
+    let deployment = deployment(31_337, 0);
+    let node = Node::start(&deployment).await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = serde_json::to_string(&deployment).unwrap();
+    std::fs::write(folder.path().join("deployment.json"), text).unwrap();
+    let (mut n, mut seed, mut moments) = (0, SEED, SEED ^ 1);
+    grow(&node, &mut n, 120, &mut seed).await;
+    let source = source(folder.path(), &node.url);
+    let pool = offsetdata_store::connect(&source.database_url).await.unwrap();
+    offsetdata_store::migrate(&pool).await.unwrap();
+
+    let (mut unfinished, mut reached) = (0, Vec::new());
+    for _ in 0..KILLS {
+        let mut process = Process::start(folder.path(), &node.url);
+        let alive = Duration::from_millis(60 + next(&mut moments) % 700);
+        // The chain grows while it is followed, and the kill comes in the middle of it.
+        let growing = async {
+            loop {
+                grow(&node, &mut n, 1, &mut seed).await;
+            }
+        };
+        let _ = tokio::time::timeout(alive, growing).await;
+        assert!(process.is_running(), "it ended by itself");
+        drop(process);
+        let at = cursor(&pool).await;
+        unfinished += usize::from(at != Some(node.head().await));
+        reached.push(at);
+    }
+    assert!(unfinished >= 3, "too few kills were in the middle: {reached:?}");
+    reached.dedup();
+    assert!(reached.len() >= 3, "hardly anything was indexed between kills: {reached:?}");
+
+    node.mine(20).await;
+    let head = node.head().await;
+    let last = Process::start(folder.path(), &node.url);
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while cursor(&pool).await != Some(head) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("it catches up");
+    drop(last);
+    let scratch = tempfile::tempdir().unwrap();
+    let found = verify_database(&source, scratch.path(), |_, _| {}, |_| {}).await.unwrap();
+    assert_eq!(found.differences, []);
+    assert_eq!(found.block, head - 2, "up to the last final block");
+    assert!(found.rows > 500, "{}", found.rows);
+}
