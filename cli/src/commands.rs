@@ -6,6 +6,7 @@ mod audit;
 mod base;
 mod billing;
 mod collection;
+mod description;
 mod dev;
 mod fetch;
 mod indexer;
@@ -38,16 +39,16 @@ pub(crate) enum Command {
     /// What was read and paid
     #[command(subcommand)]
     Billing(billing::Billing),
-    /// Offer a base for training
+    /// Offer a base for training, look at bases, allow workers
     #[command(subcommand)]
     Base(base::Base),
-    /// Open projects
+    /// Open projects and look at them
     #[command(subcommand)]
     Project(project::Project),
-    /// Request models
+    /// Request models, change, use and delete them
     #[command(subcommand)]
     Model(model::Model),
-    /// Request training and watch it
+    /// Request training, watch, cancel, retrain and compare it
     #[command(subcommand)]
     Train(Box<train::Train>),
     /// Addresses, balances and what the contracts owe

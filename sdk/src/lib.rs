@@ -14,6 +14,7 @@ pub mod collections;
 pub mod croissant;
 mod error;
 pub mod gateway;
+mod history;
 mod indexer;
 pub mod models;
 pub mod publishing;

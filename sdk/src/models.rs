@@ -1,5 +1,17 @@
 //! Bases, methods, projects and models on chain. It keeps no metadata: that is a block, its digest stands on chain.
 
+mod edit;
+mod facts;
+
+pub use edit::{
+    delete_model, retire_base, revise_model, revise_project, set_allowed, set_denied, set_visibility,
+    transfer_model, withdraw_method,
+};
+pub use facts::{
+    BaseFacts, MethodFacts, ModelFacts, ModelFilter, ProjectFacts, VersionFacts, base, bases, model, models,
+    project, projects, version_of, versions,
+};
+
 use alloy::primitives::{Address, B256, keccak256};
 use alloy::rpc::types::TransactionReceipt;
 use offsetdata_protocol::Digest;

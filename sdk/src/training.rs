@@ -1,6 +1,14 @@
 //! Training requests: terms from what the registries quote, escrow, request and cancellation, and what the chain says.
 //! It trains nothing and watches nothing.
 
+mod authorized;
+mod outcome;
+
+pub use authorized::authorization;
+pub use outcome::{DataPaid, Outcome, RequestFacts, Status, facts, outcome, requests_of_model};
+
+use std::ops::Range;
+
 use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::SolEvent;
@@ -17,6 +25,21 @@ use crate::{Account, Chain, SdkError, collections, token};
 /// Seconds that a request may be younger than its `openedAt`: block times run a little apart.
 const OPENED_BEFORE: u64 = 5;
 
+/// A collection that a training reads, whole or in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanInput {
+    /// The collection.
+    pub collection: CollectionId,
+    /// Which of its records, without it all.
+    pub records: Option<Range<u32>>,
+}
+
+impl From<CollectionId> for PlanInput {
+    fn from(collection: CollectionId) -> Self {
+        Self { collection, records: None }
+    }
+}
+
 /// What a user wants trained; prices and keys come from the chain.
 #[derive(Debug, Clone)]
 pub struct TrainingPlan {
@@ -24,8 +47,8 @@ pub struct TrainingPlan {
     pub model: ModelId,
     /// The method of its base.
     pub method: MethodId,
-    /// Collections, each taken whole.
-    pub collections: Vec<CollectionId>,
+    /// What it is trained on.
+    pub inputs: Vec<PlanInput>,
     /// Canonical JSON (RFC 8785), stored as a block.
     pub hyperparameters: String,
     /// All randomness of the training.
@@ -75,13 +98,23 @@ pub async fn prepare(chain: &Chain, user: Address, plan: &TrainingPlan) -> Resul
     let deployment = chain.deployment();
     let quote_call = ModelRegistry::quoteCall { model: plan.model.0, method: plan.method.0, account: user };
     let quote = chain.call(deployment.model_registry, &quote_call).await?;
-    let mut inputs = Vec::with_capacity(plan.collections.len());
+    let mut inputs = Vec::with_capacity(plan.inputs.len());
     let mut data_escrow = 0u128;
-    for id in &plan.collections {
-        let facts = collections::facts(chain, *id).await?;
+    for input in &plan.inputs {
+        let id = input.collection;
+        let records = collections::facts(chain, id).await?.on_chain.record_count.get();
+        let (selection, first, count) = match &input.records {
+            None => (0, 0, records),
+            Some(range) if range.is_empty() || range.end > records => {
+                let (first, end) = (range.start, range.end);
+                return Err(SdkError::Terms(format!(
+                    "collection {id} has the records 0..{records}, not {first}..{end}"
+                )));
+            }
+            Some(range) => (1, range.start, range.end - range.start),
+        };
         let terms_call = AccessToken::trainingTermsCall { collection: id.0, user };
         let asked = chain.call(deployment.access_token, &terms_call).await?;
-        let count = facts.on_chain.record_count.get();
         data_escrow = asked
             .pricePerRecord
             .checked_mul(count.into())
@@ -89,9 +122,9 @@ pub async fn prepare(chain: &Chain, user: Address, plan: &TrainingPlan) -> Resul
             .ok_or_else(|| SdkError::Terms("the price of the data is over 2^128".into()))?;
         inputs.push(DataInput {
             collection: id.0,
-            selection: 0,
+            selection,
             selectionRoot: B256::ZERO,
-            first: 0,
+            first,
             count,
             recordCap: count,
             pricePerRecord: asked.pricePerRecord,
@@ -162,6 +195,12 @@ pub async fn request(chain: &Chain, user: &Account, terms: &Terms) -> Result<Tra
         let call = TrainingCoordinator::requestCall { escrow, details, inputs };
         chain.send(user, coordinator, &call).await?
     };
+    opened(chain, terms, receipt)
+}
+
+/// Holds a receipt against the request that it has to open.
+fn opened(chain: &Chain, terms: &Terms, receipt: TransactionReceipt) -> Result<TransactionReceipt, SdkError> {
+    let coordinator = chain.deployment().training_coordinator;
     let opened = receipt.logs().iter().any(|log| {
         log.address() == coordinator
             && TrainingCoordinator::TrainingRequested::decode_log(&log.inner)
@@ -206,6 +245,38 @@ pub async fn cancel(
         detailsHash: details_hash(&event.details),
     };
     chain.send(user, chain.deployment().training_coordinator, &call).await
+}
+
+/// Ends a request whose time has passed, so that the rest of the money goes back to its user. Anyone may.
+///
+/// # Errors
+/// As [`Chain::send`]; a time that has not passed is refused.
+pub async fn expire(
+    chain: &Chain,
+    account: &Account,
+    request: RequestId,
+) -> Result<TransactionReceipt, SdkError> {
+    let event = terms_of(chain, request).await?;
+    let call =
+        TrainingCoordinator::expireCall { escrow: event.escrow, detailsHash: details_hash(&event.details) };
+    chain.send(account, chain.deployment().training_coordinator, &call).await
+}
+
+/// Credits the user with the data escrow that no receipt claimed within its window. Anyone may.
+///
+/// # Errors
+/// As [`Chain::send`]; a window that is open is refused.
+pub async fn release_data_escrow(
+    chain: &Chain,
+    account: &Account,
+    request: RequestId,
+) -> Result<TransactionReceipt, SdkError> {
+    let event = terms_of(chain, request).await?;
+    let call = TrainingCoordinator::releaseDataEscrowCall {
+        escrow: event.escrow,
+        detailsHash: details_hash(&event.details),
+    };
+    chain.send(account, chain.deployment().training_coordinator, &call).await
 }
 
 /// Takes out what the coordinator owes the account.

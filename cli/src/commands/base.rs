@@ -1,15 +1,13 @@
-//! `offsetdata base`: what a developer offers.
+//! `offsetdata base`: what a developer offers, and the keys of its workers.
+
+mod publish;
+mod show;
 
 use alloy::primitives::Address;
-use anyhow::{Context as _, ensure};
-use offsetdata_protocol::bindings::models::MethodTerms;
-use offsetdata_protocol::cid::RAW;
+use offsetdata_protocol::ids::{BaseId, MethodId};
 use offsetdata_sdk::models;
-use offsetdata_worker::trainers::BuiltIn;
 use serde_json::json;
 
-use super::project::describe;
-use super::publish::salt;
 use crate::context::Settings;
 use crate::output;
 
@@ -20,78 +18,104 @@ pub(crate) enum Base {
         after_help = "Example: offsetdata base publish --name \"Small CNN\" --trainer image-classifier \\
     --unit-price 5 --scheduler 0x… --worker 0x… --as dev:3"
     )]
-    Publish(Publish),
+    Publish(publish::Publish),
+    /// Show a base: its methods, prices and workers
+    #[command(after_help = "Example: offsetdata base show 0x… --json")]
+    Show {
+        /// The base
+        base: BaseId,
+    },
+    /// List bases
+    #[command(after_help = "Example: offsetdata base list --developer 0x90…
+
+It reads the chain's log, and needs no indexer.")]
+    List {
+        /// Only those of this developer
+        #[arg(long)]
+        developer: Option<Address>,
+    },
+    /// Retire a base for good: no new models and requests; running requests go on
+    #[command(after_help = "Example: offsetdata base retire 0x… --as dev:3")]
+    Retire {
+        /// The base
+        base: BaseId,
+    },
+    /// Allow the keys of workers, or take that back
+    #[command(after_help = "Example: offsetdata base workers 0x… --add 0x… --remove 0x… --as dev:3")]
+    Workers(Workers),
+    /// Show a method with its hyperparameters, or withdraw it for later requests
+    #[command(after_help = "Examples:
+  offsetdata base method 0x… image-classifier
+  offsetdata base method 0x… image-classifier --withdraw --as dev:3")]
+    Method {
+        /// The base
+        base: BaseId,
+        /// Name of the method
+        method: String,
+        /// Offer it no longer
+        #[arg(long)]
+        withdraw: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Publish {
-    /// Name of the base
+pub(crate) struct Workers {
+    /// The base
+    base: BaseId,
+    /// A worker's address to allow; may be given several times
+    #[arg(long, required_unless_present = "remove")]
+    add: Vec<Address>,
+    /// A worker's address to allow no longer; may be given several times
     #[arg(long)]
-    name: String,
-    /// What it is good for
-    #[arg(long, default_value = "")]
-    description: String,
-    /// Trainer of the method; the method has its name
-    #[arg(long, default_value = "image-classifier")]
-    trainer: String,
-    /// Price of one unit (one record seen in training), in the token's smallest unit
-    #[arg(long)]
-    unit_price: u128,
-    /// No more units a second than this are paid
-    #[arg(long, default_value_t = 1_000_000)]
-    units_per_second: u64,
-    /// Part held back until settlement, in percent
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=100))]
-    holdback: u16,
-    /// Address of the key that signs assignments: the relayer's
-    #[arg(long)]
-    scheduler: Address,
-    /// Addresses of the workers' keys
-    #[arg(long = "worker", required = true)]
-    workers: Vec<Address>,
+    remove: Vec<Address>,
 }
 
 impl Base {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let Self::Publish(base) = self;
+        match self {
+            Self::Publish(command) => command.run(settings).await,
+            Self::Show { base } => show::show(&settings, base).await,
+            Self::List { developer } => show::list(&settings, developer).await,
+            Self::Workers(command) => command.run(settings).await,
+            Self::Retire { base } => {
+                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let receipt = models::retire_base(&chain, &account, base).await?;
+                let value = json!({ "id": base, "retired": true, "transaction": receipt.transaction_hash });
+                output::print(settings.json, &value, || {
+                    format!("base {base} takes no new models and requests")
+                });
+                Ok(())
+            }
+            Self::Method { base, method, withdraw: false } => show::method(&settings, base, &method).await,
+            Self::Method { base, method, withdraw: true } => {
+                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let id = MethodId::of_name(&method);
+                let receipt = models::withdraw_method(&chain, &account, base, id).await?;
+                let value = json!({
+                    "id": base,
+                    "method": method,
+                    "offered": false,
+                    "transaction": receipt.transaction_hash,
+                });
+                output::print(settings.json, &value, || format!("{method} is no longer offered by {base}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Workers {
+    async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let (chain, account) = (settings.chain().await?, settings.account()?);
-        let trainer = BuiltIn::find(&base.trainer)?;
-        let schema = settings.blocks()?.put(RAW, trainer.schema().as_bytes()).await?;
-        ensure!(!base.workers.is_empty(), "name at least one --worker");
-        let description = json!({
-            "name": base.name,
-            "description": base.description,
-            "methods": [{ "name": trainer.name(), "version": trainer.version(), "schema": schema.to_string() }],
-        });
-        let metadata = describe(&settings, &description).await?;
-        let id = models::publish_base(&chain, &account, &metadata, salt("base", &base.name)).await?;
-        let terms = MethodTerms {
-            unitPrice: base.unit_price,
-            maxUnitsPerSecond: base.units_per_second,
-            holdbackBps: base.holdback.checked_mul(100).context("the holdback")?,
-            intake: models::INTAKE_COLLECTION,
-            scheduler: base.scheduler,
-            trainerDigest: trainer.digest(),
-            schemaDigest: trainer.schema_digest(),
-        };
-        let method = models::offer_method(&chain, &account, id, trainer.name(), terms).await?;
-        models::set_workers(&chain, &account, id, base.workers.clone(), true).await?;
-        let value = json!({
-            "id": id,
-            "developer": account.address(),
-            "method": method,
-            "trainerDigest": trainer.digest(),
-            "schema": schema.to_string(),
-            "workers": base.workers,
-        });
-        output::print(settings.json, &value, || {
-            format!(
-                "base       {id}\ndeveloper  {}\nmethod     {} at {} a unit\nworkers    {}",
-                account.address(),
-                trainer.name(),
-                base.unit_price,
-                base.workers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            )
+        for (list, allowed) in [(&self.remove, false), (&self.add, true)] {
+            if !list.is_empty() {
+                models::set_workers(&chain, &account, self.base, list.clone(), allowed).await?;
+            }
+        }
+        let workers = models::base(&chain, self.base).await?.workers;
+        output::print(settings.json, &json!({ "id": self.base, "workers": workers }), || {
+            let lines = workers.iter().map(|worker| format!("worker  {worker}\n"));
+            lines.collect::<String>()
         });
         Ok(())
     }

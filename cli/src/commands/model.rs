@@ -1,12 +1,14 @@
-//! `offsetdata model`: models that a user owns.
+//! `offsetdata model`: models that a user owns: requested, shown, changed, used, deleted.
+
+mod edit;
+mod request;
+mod show;
 
 use alloy::primitives::Address;
-use offsetdata_protocol::ids::{BaseId, ProjectId};
-use offsetdata_sdk::models::{self, ModelTerms};
+use offsetdata_protocol::ids::ModelId;
+use offsetdata_sdk::models;
 use serde_json::json;
 
-use super::project::describe;
-use super::publish::salt;
 use crate::context::Settings;
 use crate::output;
 
@@ -16,47 +18,57 @@ pub(crate) enum Model {
     #[command(
         after_help = "Example: offsetdata model request --project 0x… --base 0x… --name \"Digits 1\" --as dev:2"
     )]
-    Request(Request),
-}
+    Request(request::Request),
+    /// Show a model: who may use it, its versions, and the requests and collections behind them
+    #[command(after_help = "Example: offsetdata model show 0x… --json
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Request {
-    /// The project that it belongs to
-    #[arg(long)]
-    project: ProjectId,
-    /// The base that it is made from
-    #[arg(long)]
-    base: BaseId,
-    /// Name of the model
-    #[arg(long)]
-    name: String,
-    /// Let everyone use it; without this only its owner and those allowed
-    #[arg(long)]
-    public: bool,
-    /// Addresses that may use and train a restricted model
-    #[arg(long = "allow")]
-    allowed: Vec<Address>,
+It reads the chain's log, and needs no indexer.")]
+    Show {
+        /// The model
+        model: ModelId,
+    },
+    /// List models by owner, project or base
+    #[command(after_help = "Example: offsetdata model list --owner 0x70…")]
+    List(show::List),
+    /// Change name and description
+    #[command(after_help = "Example: offsetdata model edit 0x… --name \"Digits, better\" --as dev:2")]
+    Edit(edit::Edit),
+    /// Say who may use a model: everyone, or its owner and those allowed; never those denied
+    #[command(after_help = "Examples:
+  offsetdata model access 0x… --public --as dev:2
+  offsetdata model access 0x… --restricted --allow 0x… --allow 0x… --deny 0x… --as dev:2
+  offsetdata model access 0x… --allow-file customers.txt --as dev:2")]
+    Access(edit::Access),
+    /// Delete a model for good; its versions and its history stay on chain
+    #[command(after_help = "Example: offsetdata model delete 0x… --yes --as dev:2")]
+    Delete(edit::Delete),
+    /// Give a model to another account
+    #[command(after_help = "Example: offsetdata model transfer 0x… --to 0x… --as dev:2")]
+    Transfer {
+        /// The model
+        model: ModelId,
+        /// Who gets it
+        #[arg(long)]
+        to: Address,
+    },
 }
 
 impl Model {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let Self::Request(request) = self;
-        let (chain, account) = (settings.chain().await?, settings.account()?);
-        let metadata = describe(&settings, &json!({ "name": request.name })).await?;
-        let terms = ModelTerms {
-            project: request.project,
-            base: request.base,
-            public: request.public,
-            allowed: request.allowed,
-            metadata,
-            salt: salt("model", &request.name),
-        };
-        let id = models::request_model(&chain, &account, &terms).await?;
-        let value = json!({ "id": id, "owner": account.address(), "public": request.public });
-        output::print(settings.json, &value, || {
-            let who = if request.public { "everyone" } else { "its owner and those allowed" };
-            format!("model  {id}\nowner  {}\nuse    {who}", account.address())
-        });
-        Ok(())
+        match self {
+            Self::Request(command) => command.run(settings).await,
+            Self::Show { model } => show::show(&settings, model).await,
+            Self::List(command) => command.run(settings).await,
+            Self::Edit(command) => command.run(settings).await,
+            Self::Access(command) => command.run(settings).await,
+            Self::Delete(command) => command.run(settings).await,
+            Self::Transfer { model, to } => {
+                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let receipt = models::transfer_model(&chain, &account, model, to).await?;
+                let value = json!({ "id": model, "owner": to, "transaction": receipt.transaction_hash });
+                output::print(settings.json, &value, || format!("model  {model}\nowner  {to}"));
+                Ok(())
+            }
+        }
     }
 }

@@ -87,7 +87,7 @@ impl Request {
         let plan = TrainingPlan {
             model: self.model,
             method: MethodId::of_name(&self.method),
-            collections: self.collections.clone(),
+            inputs: self.collections.iter().copied().map(Into::into).collect(),
             hyperparameters: String::from_utf8(serde_json_canonicalizer::to_vec(&hyperparameters)?)?,
             seed: keccak256(format!("offsetdata training {}", self.seed)),
             split_seed,
