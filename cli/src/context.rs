@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use offsetdata_content::Blocks;
 use offsetdata_protocol::deployments::Deployment;
-use offsetdata_sdk::{Account, Chain, Indexer};
+use offsetdata_sdk::{Account, Chain, Indexer, Relayer};
 
 /// Settings of every command.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     #[arg(long = "as", global = true, env = "OFFSETDATA_ACCOUNT", value_name = "ACCOUNT")]
     pub(crate) account: Option<String>,
 
+    /// Relayer that sends and pays for this account's transactions, where it has no ETH: its base URL
+    #[arg(long, global = true, env = "OFFSETDATA_SPONSOR_URL", value_name = "URL")]
+    pub(crate) sponsor: Option<String>,
+
     /// Print one JSON object for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -65,6 +69,16 @@ impl Settings {
             bail!("who acts? name an account with --as, for example --as dev:1");
         };
         parse_account(account)
+    }
+
+    /// The chain and the account, for what is sent: paid by the sponsor where one is named.
+    pub(crate) async fn sender(&self) -> anyhow::Result<(Chain, Account)> {
+        let (chain, account) = (self.chain().await?, self.account()?);
+        let chain = match &self.sponsor {
+            None => chain,
+            Some(url) => chain.with_sponsor(Relayer::connect(url, &chain).await?)?,
+        };
+        Ok((chain, account))
     }
 
     /// The indexer.

@@ -155,7 +155,7 @@ impl Access {
 
     /// The verbs that are one transaction.
     async fn send(self, settings: &Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let receipt = match self {
             Self::Buy { collection, right, max_price } => {
                 access::buy(&chain, &account, collection, right.code(), max_price).await?
@@ -188,7 +188,7 @@ impl Access {
 
 impl Take {
     async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let session = Gateway::connect(&self.gateway, &chain).await?.sign_in(&account).await?;
         let terms = session.gateway().collection(self.collection).await?;
         let Some(offer) = terms.metered else {

@@ -30,7 +30,10 @@ pub(crate) enum Account {
 
 impl Account {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = match self {
+            Self::Show => (settings.chain().await?, settings.account()?),
+            Self::Mint { .. } | Self::Withdraw => settings.sender().await?,
+        };
         let address = account.address();
         match self {
             Self::Show => {}

@@ -78,7 +78,7 @@ impl Base {
             Self::List { developer } => show::list(&settings, developer).await,
             Self::Workers(command) => command.run(settings).await,
             Self::Retire { base } => {
-                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let (chain, account) = settings.sender().await?;
                 let receipt = models::retire_base(&chain, &account, base).await?;
                 let value = json!({ "id": base, "retired": true, "transaction": receipt.transaction_hash });
                 output::print(settings.json, &value, || {
@@ -88,7 +88,7 @@ impl Base {
             }
             Self::Method { base, method, withdraw: false } => show::method(&settings, base, &method).await,
             Self::Method { base, method, withdraw: true } => {
-                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let (chain, account) = settings.sender().await?;
                 let id = MethodId::of_name(&method);
                 let receipt = models::withdraw_method(&chain, &account, base, id).await?;
                 let value = json!({
@@ -106,7 +106,7 @@ impl Base {
 
 impl Workers {
     async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         for (list, allowed) in [(&self.remove, false), (&self.add, true)] {
             if !list.is_empty() {
                 models::set_workers(&chain, &account, self.base, list.clone(), allowed).await?;

@@ -75,7 +75,7 @@ impl Billing {
             }
             Self::Collect { collection } => collect(&settings, collection).await,
             Self::Deposit { payee, amount } => {
-                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let (chain, account) = settings.sender().await?;
                 let receipt = billing::deposit(&chain, &account, payee, amount).await?;
                 let value = json!({ "transaction": receipt.transaction_hash, "amount": amount.to_string() });
                 output::print(settings.json, &value, || format!("{amount} deposited for {payee}"));
@@ -167,7 +167,7 @@ fn report(settings: &Settings, total: &Totals, lanes: &[LaneStatement], on_chain
 }
 
 async fn collect(settings: &Settings, collection: CollectionId) -> anyhow::Result<()> {
-    let (chain, account) = (settings.chain().await?, settings.account()?);
+    let (chain, account) = settings.sender().await?;
     let collected = billing::collect(&chain, &account, account.address(), collection).await?;
     let taken = billing::withdraw(&chain, &account).await?;
     let balance = token::balance_of(&chain, account.address()).await?;

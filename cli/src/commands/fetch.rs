@@ -13,6 +13,7 @@ use offsetdata_sdk::gateway::{Keys, Purse, Spent};
 use offsetdata_sdk::{Gateway, Reader, SdkError};
 use serde_json::{Value, json};
 
+use super::train::range;
 use crate::context::Settings;
 use crate::output;
 
@@ -125,13 +126,6 @@ impl Fetch {
 fn create(path: &Path) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
     let file = std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?;
     Ok(std::io::BufWriter::new(file))
-}
-
-fn range(text: &str) -> Result<Range<u32>, String> {
-    let expected = || format!("expected FIRST..END, as 0..100, not {text}");
-    let (first, end) = text.split_once("..").ok_or_else(expected)?;
-    let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
-    Ok(number(first)?..number(end)?)
 }
 
 /// A record as DAG-JSON writes it, with its index.

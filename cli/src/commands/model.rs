@@ -63,7 +63,7 @@ impl Model {
             Self::Access(command) => command.run(settings).await,
             Self::Delete(command) => command.run(settings).await,
             Self::Transfer { model, to } => {
-                let (chain, account) = (settings.chain().await?, settings.account()?);
+                let (chain, account) = settings.sender().await?;
                 let receipt = models::transfer_model(&chain, &account, model, to).await?;
                 let value = json!({ "id": model, "owner": to, "transaction": receipt.transaction_hash });
                 output::print(settings.json, &value, || format!("model  {model}\nowner  {to}"));

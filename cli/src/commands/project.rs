@@ -62,7 +62,7 @@ impl Project {
 }
 
 async fn create(settings: &Settings, words: Words) -> anyhow::Result<()> {
-    let (chain, account) = (settings.chain().await?, settings.account()?);
+    let (chain, account) = settings.sender().await?;
     let Words { name, description } = words;
     let metadata = describe(settings, &json!({ "name": name, "description": description })).await?;
     let id = models::create_project(&chain, &account, &metadata, salt("project", &name)).await?;
@@ -72,7 +72,7 @@ async fn create(settings: &Settings, words: Words) -> anyhow::Result<()> {
 }
 
 async fn edit(settings: &Settings, id: ProjectId, words: Words) -> anyhow::Result<()> {
-    let (chain, account) = (settings.chain().await?, settings.account()?);
+    let (chain, account) = settings.sender().await?;
     let said = json!({ "name": words.name, "description": words.description });
     let metadata = describe(settings, &said).await?;
     let receipt = models::revise_project(&chain, &account, id, &metadata).await?;

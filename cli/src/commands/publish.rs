@@ -91,7 +91,7 @@ pub(crate) struct Sealed {
 
 impl Publish {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account, blocks) = (settings.chain().await?, settings.account()?, settings.blocks()?);
+        let ((chain, account), blocks) = (settings.sender().await?, settings.blocks()?);
         let source = Source::open(&self.source_path)?;
         // Before a key is made.
         let (preview, count) = (u64::from(self.preview), source.count());

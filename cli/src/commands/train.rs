@@ -1,20 +1,28 @@
 //! `offsetdata train`: requests training, watches it, cancels it. What it takes is known before anything is paid.
 
+mod ending;
+mod hyperparameters;
+mod method;
+mod order;
 mod plan;
+mod retrain;
 mod watch;
 
 use offsetdata_protocol::ids::RequestId;
-use offsetdata_sdk::training;
-use serde_json::json;
 
 use crate::context::Settings;
-use crate::output;
+pub(super) use plan::range;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Train {
-    /// Request training of a model on a collection; its limit is escrowed
-    #[command(after_help = "Example: offsetdata train request --model 0x… --base 0x… --collection 0x… \\
-    --set epochs=30 --set learningRate=0.002 --validation 10 --test 20 --seed 7 --watch --as dev:2")]
+    /// Request training of a model on collections; its limit is escrowed
+    #[command(after_help = "Examples:
+  offsetdata train request --model 0x… --collection 0x… --estimate --as dev:2
+  offsetdata train request --model 0x… --collection 0x… --range 0x…=0..500 --set epochs=30 --set learningRate=0.002 \\
+    --validation 10 --test 20 --seed 7 --max-cost 2000000 --watch --as dev:2
+
+What it costs is told before anything is paid. Without ETH name a relayer that pays for the transaction with --sponsor:
+one signature is enough.")]
     Request(Box<plan::Request>),
     /// Watch a training until it ends
     #[command(after_help = "Example: offsetdata train watch 0x…")]
@@ -27,7 +35,15 @@ pub(crate) enum Train {
     },
     /// Ask to stop a training; signed work is paid, the rest comes back
     #[command(after_help = "Example: offsetdata train cancel 0x… --as dev:2")]
-    Cancel {
+    Cancel(ending::Cancel),
+    /// Train again with other hyperparameters on the same data, split and seed
+    #[command(after_help = "Example: offsetdata train retrain 0x… --set learningRate=0.01 --watch --as dev:2
+
+The new request names the old one as its parent. Prices are those of now.")]
+    Retrain(Box<retrain::Retrain>),
+    /// End a training whose time has passed, so that the rest of its money goes back. Anyone may
+    #[command(after_help = "Example: offsetdata train expire 0x… --as dev:6")]
+    Expire {
         /// The request
         request: RequestId,
     },
@@ -39,15 +55,9 @@ impl Train {
             Self::Request(request) => request.run(settings).await,
             Self::Watch(watch) => watch.run(settings).await,
             Self::Show { request } => watch::show(&settings, request).await,
-            Self::Cancel { request } => {
-                let (chain, account) = (settings.chain().await?, settings.account()?);
-                let receipt = training::cancel(&chain, &account, request).await?;
-                let value = json!({ "request": request, "transaction": receipt.transaction_hash });
-                output::print(settings.json, &value, || {
-                    format!("asked to stop {request}; signed work lands until the grace ends")
-                });
-                Ok(())
-            }
+            Self::Cancel(command) => command.run(settings).await,
+            Self::Retrain(command) => command.run(settings).await,
+            Self::Expire { request } => ending::expire(&settings, request).await,
         }
     }
 }

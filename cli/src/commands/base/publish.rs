@@ -43,7 +43,7 @@ pub(crate) struct Publish {
 
 impl Publish {
     pub(super) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let trainer = BuiltIn::find(&self.trainer)?;
         let schema = settings.blocks()?.put(RAW, trainer.schema().as_bytes()).await?;
         ensure!(!self.workers.is_empty(), "name at least one --worker");

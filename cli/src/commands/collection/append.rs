@@ -30,7 +30,7 @@ pub(crate) struct Append {
 
 impl Append {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account, blocks) = (settings.chain().await?, settings.account()?, settings.blocks()?);
+        let ((chain, account), blocks) = (settings.sender().await?, settings.blocks()?);
         let older = collections::facts(&chain, self.id).await?;
         let older = Content::open(blocks.clone(), older.on_chain).await?;
         let source = Source::open(&self.source_path)?;

@@ -25,7 +25,7 @@ pub(crate) enum Key {
 impl Key {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let Self::Seal { id, sealed } = self;
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let gateways = sealed.gateways(&chain).await?;
         anyhow::ensure!(!gateways.is_empty(), "which gateway? name it with --gateway or --gateway-key");
         let Some(path) = &sealed.recovery else {

@@ -27,7 +27,7 @@ pub(crate) struct Edit {
 
 impl Edit {
     pub(super) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let facts = models::model(&chain, self.model).await?;
         let known = described(&settings, &facts.metadata).await;
         if known.is_none() && (self.name.is_none() || self.description.is_none()) {
@@ -94,7 +94,7 @@ pub(crate) struct Access {
 
 impl Access {
     pub(super) async fn run(mut self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         for (file, list) in [(&self.allow_file, &mut self.allow), (&self.deny_file, &mut self.deny)] {
             if let Some(file) = file {
                 list.extend(addresses(file)?);
@@ -157,7 +157,7 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(super) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let facts = models::model(&chain, self.model).await?;
         let versions = models::versions(&chain, self.model).await?.len();
         if !self.yes {

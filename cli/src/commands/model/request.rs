@@ -34,7 +34,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(super) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let (chain, account) = (settings.chain().await?, settings.account()?);
+        let (chain, account) = settings.sender().await?;
         let said = json!({ "name": self.name, "description": self.description });
         let terms = ModelTerms {
             project: self.project,

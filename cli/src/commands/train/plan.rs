@@ -1,21 +1,18 @@
-//! `offsetdata train request`: makes the plan, tells what it costs, and requests.
+//! `offsetdata train request`: makes the plan of a training from words.
 
-use std::path::PathBuf;
+use std::ops::Range;
 
 use alloy::primitives::{B256, keccak256};
-use anyhow::{Context as _, bail, ensure};
-use offsetdata_protocol::cid::RAW;
+use anyhow::ensure;
 use offsetdata_protocol::ids::{CollectionId, MethodId, ModelId, RequestId};
-use offsetdata_protocol::selection::{Split, SplitRule};
-use offsetdata_sdk::Chain;
-use offsetdata_sdk::collections;
-use offsetdata_sdk::training::{self, Terms, TrainingPlan};
-use offsetdata_worker::trainers::BuiltIn;
-use serde_json::{Map, Value, json};
+use offsetdata_protocol::selection::SplitRule;
+use offsetdata_sdk::training::{PlanInput, TrainingPlan};
+use serde_json::{Map, Value};
 
-use super::watch;
+use super::hyperparameters::Hyperparameters;
+use super::method::Method;
+use super::order::{Order, train_records};
 use crate::context::Settings;
-use crate::output;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Request {
@@ -25,15 +22,14 @@ pub(crate) struct Request {
     /// Method of its base
     #[arg(long, default_value = "image-classifier")]
     method: String,
-    /// Collection to train on; may be given several times
-    #[arg(long = "collection", required = true)]
+    /// Collection to train on, whole; may be given several times
+    #[arg(long = "collection", required_unless_present = "ranges")]
     collections: Vec<CollectionId>,
-    /// One hyperparameter, for example epochs=30; may be given several times
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    set: Vec<String>,
-    /// File with hyperparameters as JSON; --set goes before it
-    #[arg(long, value_name = "FILE")]
-    hyperparameters: Option<PathBuf>,
+    /// Records of a collection to train on: COLLECTION=FIRST..END, END not included; may be given several times
+    #[arg(long = "range", value_name = "COLLECTION=FIRST..END", value_parser = collection_range)]
+    ranges: Vec<PlanInput>,
+    #[command(flatten)]
+    hyperparameters: Hyperparameters,
     /// Part of the records for validation, in percent
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=90))]
     validation: u16,
@@ -61,39 +57,39 @@ pub(crate) struct Request {
     /// The request that this one retrains
     #[arg(long)]
     parent: Option<RequestId>,
-    /// Say what it would cost, and request nothing
-    #[arg(long)]
-    estimate: bool,
-    /// Watch it until it ends
-    #[arg(long)]
-    watch: bool,
+    #[command(flatten)]
+    order: Order,
 }
 
 impl Request {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         ensure!(self.validation + self.test < 100, "validation and test leave nothing for training");
-        let (chain, account) = (settings.chain().await?, settings.account()?);
-        let trainer = BuiltIn::find(&self.method)?;
-        let hyperparameters = self.hyperparameters()?;
-        trainer.check_hyperparameters(&hyperparameters)?;
+        let (chain, account) = settings.sender().await?;
+        let id = MethodId::of_name(&self.method);
+        let method = Method::find(&settings, &chain, self.model, id, &self.method).await?;
+        let hyperparameters = Value::Object(self.hyperparameters.over(Map::new())?);
+        method.check(&hyperparameters)?;
+        let whole = self.collections.iter().copied().map(PlanInput::from);
+        let inputs: Vec<PlanInput> = whole.chain(self.ranges).collect();
         let split_seed = keccak256(format!("offsetdata split {}", self.seed));
-        let units = match self.unit_limit {
+        let (validation_bps, test_bps) = (self.validation * 100, self.test * 100);
+        let unit_limit = match self.unit_limit {
             Some(units) => units,
             None => {
-                let records = self.train_records(&chain, split_seed).await?;
-                trainer.estimate_units(records, &hyperparameters)?
+                let rule = SplitRule::new(split_seed, validation_bps, test_bps)?;
+                method.estimate(train_records(&chain, &inputs, &rule).await?, &hyperparameters)?
             }
         };
         let plan = TrainingPlan {
             model: self.model,
-            method: MethodId::of_name(&self.method),
-            inputs: self.collections.iter().copied().map(Into::into).collect(),
+            method: id,
+            inputs,
             hyperparameters: String::from_utf8(serde_json_canonicalizer::to_vec(&hyperparameters)?)?,
             seed: keccak256(format!("offsetdata training {}", self.seed)),
             split_seed,
-            validation_bps: self.validation * 100,
-            test_bps: self.test * 100,
-            unit_limit: units,
+            validation_bps,
+            test_bps,
+            unit_limit,
             relay_fee: self.relay_fee,
             relay_fee_cap: self.relay_fee_cap,
             start_within: self.start_within * 60,
@@ -101,89 +97,36 @@ impl Request {
             parent: self.parent,
             salt: B256::ZERO,
         };
-        let terms = training::prepare(&chain, account.address(), &plan).await?;
-        if self.estimate {
-            report(&settings, &terms, None);
-            return Ok(());
-        }
-        // Whoever trains fetches them by their digest.
-        settings.blocks()?.put(RAW, plan.hyperparameters.as_bytes()).await?;
-        let receipt = training::request(&chain, &account, &terms).await?;
-        if self.watch && settings.json {
-            return watch::Watch::of(terms.request).run(settings).await;
-        }
-        report(&settings, &terms, Some(receipt.gas_used));
-        if self.watch {
-            watch::Watch::of(terms.request).run(settings).await?;
-        }
-        Ok(())
-    }
-
-    /// The file's values, and those of --set over them.
-    fn hyperparameters(&self) -> anyhow::Result<Value> {
-        let mut values = match &self.hyperparameters {
-            None => Map::new(),
-            Some(path) => {
-                let text =
-                    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-                match serde_json::from_str(&text).with_context(|| path.display().to_string())? {
-                    Value::Object(values) => values,
-                    _ => bail!("{}: expected a JSON object", path.display()),
-                }
-            }
-        };
-        for set in &self.set {
-            let (name, value) =
-                set.split_once('=').with_context(|| format!("--set {set}: expected NAME=VALUE"))?;
-            // A value that is not JSON is a word.
-            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-            values.insert(name.to_owned(), value);
-        }
-        Ok(Value::Object(values))
-    }
-
-    /// How many records the split leaves for training: exactly, as the split follows from its seed.
-    async fn train_records(&self, chain: &Chain, split_seed: B256) -> anyhow::Result<u64> {
-        let rule = SplitRule::new(split_seed, self.validation * 100, self.test * 100)?;
-        let mut records = 0;
-        for id in &self.collections {
-            let count = collections::facts(chain, *id).await?.on_chain.record_count.get();
-            records += (0..count).filter(|index| rule.split(*index) == Split::Train).count() as u64;
-        }
-        Ok(records)
+        self.order.place(settings, &chain, &account, &plan).await
     }
 }
 
-fn report(settings: &Settings, terms: &Terms, gas: Option<u64>) {
-    let escrow = &terms.escrow;
-    let value = json!({
-        "request": terms.request,
-        "requested": gas.is_some(),
-        "gas": gas,
-        "escrow": terms.total.to_string(),
-        "unitPrice": escrow.unitPrice.to_string(),
-        "unitLimit": escrow.landing.unitLimit.to::<u64>(),
-        "dataEscrow": escrow.dataEscrow.to_string(),
-        "relayFee": escrow.landing.relayFee.to_string(),
-        "relayFeeCap": escrow.landing.relayFeeCap,
-    });
-    output::print(settings.json, &value, || {
-        format!(
-            "request  {}\nescrow   {}: at most {} units at {}, {} for data, {} landings at {}\n{}",
-            terms.request,
-            terms.total,
-            escrow.landing.unitLimit,
-            escrow.unitPrice,
-            escrow.dataEscrow,
-            escrow.landing.relayFeeCap,
-            escrow.landing.relayFee,
-            match gas {
-                Some(gas) => format!(
-                    "chain    requested with {gas} gas; watch it: offsetdata train watch {}",
-                    terms.request
-                ),
-                None => "nothing was requested".to_owned(),
-            }
-        )
-    });
+/// FIRST..END as a range.
+pub(crate) fn range(text: &str) -> Result<Range<u32>, String> {
+    let expected = || format!("expected FIRST..END, as 0..100, not {text}");
+    let (first, end) = text.split_once("..").ok_or_else(expected)?;
+    let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
+    Ok(number(first)?..number(end)?)
+}
+
+fn collection_range(text: &str) -> Result<PlanInput, String> {
+    let (collection, records) =
+        text.split_once('=').ok_or_else(|| format!("expected COLLECTION=FIRST..END, not {text}"))?;
+    let collection: CollectionId = collection.trim().parse().map_err(|e| format!("{e}"))?;
+    Ok(PlanInput { collection, records: Some(range(records)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_names_its_collection() {
+        let id = format!("0x{}", "ab".repeat(32));
+        let input = collection_range(&format!("{id}=10..20")).unwrap();
+        assert_eq!((input.collection.to_string(), input.records), (id.clone(), Some(10..20)));
+        for wrong in [id.clone(), format!("{id}=10"), "0xab=1..2".to_owned(), format!("{id}=a..b")] {
+            assert!(collection_range(&wrong).is_err(), "{wrong}");
+        }
+    }
 }
