@@ -6,6 +6,7 @@
 mod chart;
 mod commands;
 mod context;
+mod dag_json;
 mod output;
 mod source;
 mod table;

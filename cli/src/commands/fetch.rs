@@ -8,14 +8,13 @@ use anyhow::{Context as _, bail};
 use futures::StreamExt;
 use offsetdata_content::Keys as ContentKeys;
 use offsetdata_protocol::ids::CollectionId;
-use offsetdata_protocol::record::{Record, ValueRef};
 use offsetdata_sdk::gateway::{Keys, Purse, Spent};
 use offsetdata_sdk::{Gateway, Reader, SdkError};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::train::range;
 use crate::context::Settings;
-use crate::output;
+use crate::{dag_json, output};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -78,7 +77,7 @@ impl Fetch {
             match record {
                 Ok((index, record)) => {
                     if let Some(out) = &mut out {
-                        serde_json::to_writer(&mut *out, &as_json(index, &record))?;
+                        serde_json::to_writer(&mut *out, &json!({ "index": index, "record": dag_json::write(&record) }))?;
                         out.write_all(b"\n").context("writing a record")?;
                     }
                     read += 1;
@@ -126,30 +125,4 @@ impl Fetch {
 fn create(path: &Path) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
     let file = std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?;
     Ok(std::io::BufWriter::new(file))
-}
-
-/// A record as DAG-JSON writes it, with its index.
-fn as_json(index: u32, record: &Record) -> Value {
-    let view = record.view();
-    let fields = view.fields().map(|(name, value)| (name.to_owned(), value_as_json(&value)));
-    json!({ "index": index, "record": Value::Object(fields.collect()) })
-}
-
-fn value_as_json(value: &ValueRef<'_>) -> Value {
-    use base64::Engine as _;
-    if let Some(bytes) = value.as_bytes() {
-        let text = base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
-        return json!({ "/": { "bytes": text } });
-    }
-    if let Some(text) = value.as_text() {
-        return Value::from(text);
-    }
-    if let Some(list) = value.as_list() {
-        return list.map(|value| value_as_json(&value)).collect();
-    }
-    match value.as_integer().map(|number| (i64::try_from(number), u64::try_from(number))) {
-        Some((Ok(number), _)) => Value::from(number),
-        Some((_, Ok(number))) => Value::from(number),
-        _ => value.as_number().map_or(Value::Null, Value::from),
-    }
 }

@@ -1,6 +1,8 @@
 //! `offsetdata model`: models that a user owns: requested, shown, changed, used, deleted.
 
 mod edit;
+mod predict;
+mod records;
 mod request;
 mod show;
 
@@ -42,6 +44,14 @@ It reads the chain's log, and needs no indexer.")]
     /// Delete a model for good; its versions and its history stay on chain
     #[command(after_help = "Example: offsetdata model delete 0x… --yes --as dev:2")]
     Delete(edit::Delete),
+    /// Use a model: what is in these images, texts or records
+    #[command(after_help = "Examples:
+  offsetdata model predict 0x… 7.png 8.png --as dev:2
+  offsetdata fetch 0x… --out digits.jsonl
+  offsetdata model predict 0x… --records digits.jsonl --split test --as dev:2
+
+Labels are not sent. Every answer is signed by a worker of the model's base and names the version's artifact.")]
+    Predict(Box<predict::Predict>),
     /// Give a model to another account
     #[command(after_help = "Example: offsetdata model transfer 0x… --to 0x… --as dev:2")]
     Transfer {
@@ -62,6 +72,7 @@ impl Model {
             Self::Edit(command) => command.run(settings).await,
             Self::Access(command) => command.run(settings).await,
             Self::Delete(command) => command.run(settings).await,
+            Self::Predict(command) => command.run(settings).await,
             Self::Transfer { model, to } => {
                 let (chain, account) = settings.sender().await?;
                 let receipt = models::transfer_model(&chain, &account, model, to).await?;
