@@ -56,7 +56,8 @@ fn read_value(value: &Json, depth: usize) -> anyhow::Result<Value> {
         }
         Json::Object(_) => {
             let text = value.pointer("/~1/bytes").and_then(Json::as_str);
-            let text = text.context("a record holds no objects; bytes are {\"/\":{\"bytes\":\"…base64…\"}}")?;
+            let text =
+                text.context("a record holds no objects; bytes are {\"/\":{\"bytes\":\"…base64…\"}}")?;
             Value::Bytes(STANDARD_NO_PAD.decode(text.trim_end_matches('=')).context("expected base64")?)
         }
         Json::Null | Json::Bool(_) => bail!("a record holds neither null nor true and false"),

@@ -77,7 +77,10 @@ impl Fetch {
             match record {
                 Ok((index, record)) => {
                     if let Some(out) = &mut out {
-                        serde_json::to_writer(&mut *out, &json!({ "index": index, "record": dag_json::write(&record) }))?;
+                        serde_json::to_writer(
+                            &mut *out,
+                            &json!({ "index": index, "record": dag_json::write(&record) }),
+                        )?;
                         out.write_all(b"\n").context("writing a record")?;
                     }
                     read += 1;

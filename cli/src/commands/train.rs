@@ -1,10 +1,14 @@
 //! `offsetdata train`: requests training, watches it, cancels it. What it takes is known before anything is paid.
 
+mod compare;
+mod curves;
 mod ending;
 mod hyperparameters;
+mod list;
 mod method;
 mod order;
 mod plan;
+mod result;
 mod retrain;
 mod watch;
 
@@ -41,6 +45,20 @@ one signature is enough.")]
 
 The new request names the old one as its parent. Prices are those of now.")]
     Retrain(Box<retrain::Retrain>),
+    /// List trainings by user, model and state
+    #[command(after_help = "Example: offsetdata train list --user 0x70… --state settled")]
+    List(list::List),
+    /// Compare trainings: parameters that differ, metrics, money, curves
+    #[command(after_help = "Example: offsetdata train compare 0x… 0x… --metric validation/loss")]
+    Compare(compare::Compare),
+    /// What a training made: version, values, roots, artifact, and every payment
+    #[command(after_help = "Example: offsetdata train result 0x… --json
+
+It reads the chain's log, and needs no indexer.")]
+    Result {
+        /// The request
+        request: RequestId,
+    },
     /// End a training whose time has passed, so that the rest of its money goes back. Anyone may
     #[command(after_help = "Example: offsetdata train expire 0x… --as dev:6")]
     Expire {
@@ -57,6 +75,9 @@ impl Train {
             Self::Show { request } => watch::show(&settings, request).await,
             Self::Cancel(command) => command.run(settings).await,
             Self::Retrain(command) => command.run(settings).await,
+            Self::List(command) => command.run(settings).await,
+            Self::Compare(command) => command.run(settings).await,
+            Self::Result { request } => result::result(&settings, request).await,
             Self::Expire { request } => ending::expire(&settings, request).await,
         }
     }

@@ -87,7 +87,10 @@ impl Predict {
             },
         };
         asked.truncate(self.limit.unwrap_or(usize::MAX));
-        ensure!(!asked.is_empty(), "there is no record to predict; is the file of the collection that is meant?");
+        ensure!(
+            !asked.is_empty(),
+            "there is no record to predict; is the file of the collection that is meant?"
+        );
         let relayer = Relayer::connect(&self.relayer, &chain).await?;
         let bar = output::bar(asked.len() as u64, "predicting");
         let mut rows = Vec::with_capacity(asked.len());
@@ -130,7 +133,9 @@ impl Predict {
                 Some(out) => format!("{} predictions are in {}\n", rows.len(), out.display()),
                 None => {
                     let head = ["record", "predicted", "probability", "label"].map(str::to_owned).to_vec();
-                    table::columns(&std::iter::once(head).chain(rows.iter().map(Row::cells)).collect::<Vec<_>>())
+                    table::columns(
+                        &std::iter::once(head).chain(rows.iter().map(Row::cells)).collect::<Vec<_>>(),
+                    )
                 }
             };
             text += &format!("version {version} of {}", self.model);
@@ -166,7 +171,9 @@ impl Predict {
         let selection = match input.selection {
             0 => Selection::All,
             1 => Selection::Range { first: input.first, count: input.count },
-            _ => bail!("request {request} chose records by a bitmap or brought its own: their split is not known here"),
+            _ => bail!(
+                "request {request} chose records by a bitmap or brought its own: their split is not known here"
+            ),
         };
         let id = CollectionId(input.collection);
         let count: RecordCount = collections::facts(chain, id).await?.on_chain.record_count;

@@ -77,7 +77,8 @@ pub(super) fn of_jsonl(
 fn of_line(line: &str, label: &str, wanted: &impl Fn(u32) -> bool) -> anyhow::Result<Option<Asked>> {
     let value: Json = serde_json::from_str(line)?;
     let index = value.get("index").and_then(Json::as_u64).and_then(|index| u32::try_from(index).ok());
-    let index = index.context("expected {\"index\":…,\"record\":{…}}, as `offsetdata fetch --out` writes it")?;
+    let index =
+        index.context("expected {\"index\":…,\"record\":{…}}, as `offsetdata fetch --out` writes it")?;
     if !wanted(index) {
         return Ok(None);
     }
@@ -135,13 +136,14 @@ mod tests {
     fn labels_are_known_and_not_sent() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("records.jsonl");
-        let line = |index, label| format!("{{\"index\":{index},\"record\":{{\"label\":{label},\"text\":\"a\"}}}}\n");
+        let line =
+            |index, label| format!("{{\"index\":{index},\"record\":{{\"label\":{label},\"text\":\"a\"}}}}\n");
         std::fs::write(&file, format!("{}\n{}{}", line(3, 7), line(4, 8), line(5, 9))).unwrap();
         let found = of_jsonl(&file, "label", None, |index| index != 4).unwrap();
-        assert_eq!(found.iter().map(|one| (one.index, one.label)).collect::<Vec<_>>(), [
-            (Some(3), Some(7)),
-            (Some(5), Some(9))
-        ]);
+        assert_eq!(
+            found.iter().map(|one| (one.index, one.label)).collect::<Vec<_>>(),
+            [(Some(3), Some(7)), (Some(5), Some(9))]
+        );
         let sent = Record::decode(found[0].record.clone()).unwrap();
         assert_eq!((sent.fields().count(), sent.field("label")), (1, None));
         assert_eq!(of_jsonl(&file, "label", Some(1), |_| true).unwrap().len(), 1);

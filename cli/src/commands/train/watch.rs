@@ -1,6 +1,7 @@
-//! `offsetdata train watch`: what lands on chain, as the indexer tells it, until the request ends. Loss and accuracy are
-//! drawn at the end, for people.
+//! `offsetdata train watch`: what lands on chain, as the indexer tells it, until the request ends. On a terminal loss and
+//! accuracy are drawn while it goes on.
 
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -8,14 +9,15 @@ use offsetdata_protocol::ids::RequestId;
 use offsetdata_sdk::{Indexer, SdkError};
 use serde_json::{Value, json};
 
+use super::curves::Curves;
 use crate::context::Settings;
-use crate::{chart, output};
+use crate::output;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// So long a request may be unknown to the indexer before that is an error.
 const KNOWN_WITHIN: Duration = Duration::from_secs(30);
-/// Most points that are drawn of a metric.
-const DRAWN: usize = 4000;
+/// So long the indexer may be silent.
+const SILENT_FOR: Duration = Duration::from_secs(600);
 
 const PROGRESS: &str = "query($id: Bytes32!, $after: String) {
   trainingRequest(id: $id) {
@@ -28,12 +30,6 @@ const PROGRESS: &str = "query($id: Bytes32!, $after: String) {
     }
     closing { status units developerPaid relayPaid refunded }
     versions { version pointCount seriesRoot inputsRoot artifactDigest results { testLoss testAccuracy validationAccuracy } }
-  }
-}";
-
-const POINTS: &str = "query($id: Bytes32!, $key: String!, $after: String) {
-  trainingRequest(id: $id) {
-    points(key: $key, first: 200, after: $after) { edges { node { step value } } pageInfo { hasNextPage endCursor } }
   }
 }";
 
@@ -50,15 +46,16 @@ impl Watch {
 
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let indexer = settings.indexer()?;
+        let mut picture = Picture::of(self.request, !settings.json && std::io::stdout().is_terminal());
         let mut after = Value::Null;
         let (mut unknown, mut silent) = (Duration::ZERO, Duration::ZERO);
         let mut said = String::new();
         loop {
             let state = match ask(&indexer, self.request, &after).await {
-                // Watching outlives a restart of the indexer.
-                Err(error) if is_unreachable(&error) && silent < KNOWN_WITHIN => {
+                // Watching outlives a lost connection and a restart of the indexer.
+                Err(error) if is_unreachable(&error) && silent < SILENT_FOR => {
                     if silent.is_zero() {
-                        tracing::warn!(%error, "asking again");
+                        tracing::warn!(%error, "asking again for up to {} s", SILENT_FOR.as_secs());
                     }
                     silent += EVERY;
                     tokio::time::sleep(EVERY).await;
@@ -77,21 +74,70 @@ impl Watch {
             };
             let landed =
                 state.pointer("/commitments/edges").and_then(Value::as_array).cloned().unwrap_or_default();
+            let status = word(&state["status"]);
+            if !landed.is_empty() || status != said {
+                picture.take_away();
+            }
             for edge in &landed {
                 after = edge["cursor"].clone();
                 print_commitment(settings.json, &edge["node"]);
             }
-            let status = word(&state["status"]);
             if status != said && !settings.json {
                 println!("{}", status.to_lowercase());
             }
             said = status;
+            let ended = !state["closing"].is_null();
+            if !landed.is_empty() || ended {
+                picture.show(&indexer, state["attempt"].as_u64().unwrap_or(0)).await;
+            }
             // A page that was full may have a next one, before the end is told.
-            if !state["closing"].is_null() && landed.len() < 100 {
-                return end(&settings, &indexer, self.request, &state).await;
+            if ended && landed.len() < 100 {
+                end(&settings, self.request, &state);
+                return Ok(());
             }
             tokio::time::sleep(EVERY).await;
         }
+    }
+}
+
+/// The curves below what was printed, drawn again when there is more.
+struct Picture {
+    curves: Curves,
+    live: bool,
+    /// Lines that stand on the terminal.
+    height: usize,
+}
+
+impl Picture {
+    fn of(request: RequestId, live: bool) -> Self {
+        Self { curves: Curves::of(request), live, height: 0 }
+    }
+
+    /// Takes the picture away, so that lines go on where it began.
+    fn take_away(&mut self) {
+        if self.height > 0 {
+            // Cursor up, erase to the end (ECMA-48).
+            print!("\x1b[{}A\x1b[J", self.height);
+            self.height = 0;
+        }
+    }
+
+    /// Draws what is known now. A picture that can't be drawn keeps nobody from watching.
+    async fn show(&mut self, indexer: &Indexer, attempt: u64) {
+        if !self.live {
+            return;
+        }
+        if let Err(error) = self.curves.update(indexer, attempt).await {
+            tracing::debug!(%error, "asking for points");
+        }
+        self.take_away();
+        let drawn = self.curves.draw();
+        let drawn = drawn.trim_end();
+        if !drawn.is_empty() {
+            println!("{drawn}");
+            self.height = drawn.lines().count();
+        }
+        let _ = std::io::stdout().flush();
     }
 }
 
@@ -119,7 +165,8 @@ async fn ask(indexer: &Indexer, request: RequestId, after: &Value) -> Result<Opt
 }
 
 fn is_unreachable(error: &SdkError) -> bool {
-    matches!(error, SdkError::Indexer { reason, .. } if reason.contains("error sending request"))
+    let lost = |reason: &str| reason.contains("error sending request") || reason.contains("without JSON");
+    matches!(error, SdkError::Indexer { reason, .. } if lost(reason))
 }
 
 fn print_commitment(json: bool, node: &Value) {
@@ -148,12 +195,7 @@ fn print_commitment(json: bool, node: &Value) {
     });
 }
 
-async fn end(
-    settings: &Settings,
-    indexer: &Indexer,
-    request: RequestId,
-    state: &Value,
-) -> anyhow::Result<()> {
+fn end(settings: &Settings, request: RequestId, state: &Value) {
     let closing = &state["closing"];
     let version = state.pointer("/versions/0").cloned().unwrap_or(Value::Null);
     let value = json!({
@@ -174,14 +216,7 @@ async fn end(
     });
     if settings.json {
         println!("{value}");
-        return Ok(());
-    }
-    for (key, title) in
-        [("train/loss", "loss over training steps"), ("validation/accuracy", "validation accuracy")]
-    {
-        if let Some(drawn) = chart::line(title, &points(indexer, request, key).await?) {
-            println!("\n{drawn}");
-        }
+        return;
     }
     let mut text = format!("{} units, {} commitments", closing["units"], state["sequence"]);
     if let Some(accuracy) = value["accuracy"].as_f64() {
@@ -194,29 +229,6 @@ async fn end(
         word(&closing["relayPaid"]),
         word(&closing["refunded"])
     );
-    Ok(())
-}
-
-/// The points of one metric, page by page.
-async fn points(indexer: &Indexer, request: RequestId, key: &str) -> anyhow::Result<Vec<(f32, f32)>> {
-    let mut found = Vec::new();
-    let mut after = Value::Null;
-    while found.len() < DRAWN {
-        let data = indexer.query(POINTS, json!({ "id": request, "key": key, "after": after })).await?;
-        let page = &data["trainingRequest"]["points"];
-        for edge in page["edges"].as_array().into_iter().flatten() {
-            let node = &edge["node"];
-            if let (Some(step), Some(value)) = (node["step"].as_f64(), node["value"].as_f64()) {
-                #[expect(clippy::cast_possible_truncation, reason = "a drawing needs no more")]
-                found.push((step as f32, value as f32));
-            }
-        }
-        if page["pageInfo"]["hasNextPage"] != Value::Bool(true) {
-            break;
-        }
-        after = page["pageInfo"]["endCursor"].clone();
-    }
-    Ok(found)
 }
 
 fn word(value: &Value) -> String {
