@@ -8,6 +8,7 @@ mod billing;
 mod collection;
 mod description;
 mod dev;
+mod doctor;
 mod fetch;
 mod indexer;
 mod model;
@@ -23,6 +24,8 @@ use crate::context::Settings;
 pub(crate) enum Command {
     /// Run the whole network on this machine
     Dev(dev::Dev),
+    /// Check what a user needs: chain, contracts, services, account, money
+    Doctor(doctor::Doctor),
     /// Publish a folder of images, a JSON Lines or a CSV file as a collection
     Publish(Box<publish::Publish>),
     /// Look at collections, verify them, append to them, keep or drop their blocks
@@ -75,6 +78,7 @@ impl Command {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         match self {
             Self::Dev(command) => command.run(settings).await,
+            Self::Doctor(command) => command.run(settings).await,
             Self::Publish(command) => command.run(settings).await,
             Self::Collection(command) => command.run(settings).await,
             Self::Audit(command) => command.run(settings).await,

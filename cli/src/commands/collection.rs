@@ -4,6 +4,7 @@
 mod append;
 mod blocks;
 mod key;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,14 @@ N records spread over the collection are also verified by the contract itself.")
         #[arg(long, value_name = "FILE")]
         recovery: Option<PathBuf>,
     },
+    /// Show who used a collection for what: readers, trainings with their receipts, money
+    #[command(after_help = "Example: offsetdata collection usage 0x1f… --json
+
+It comes from the indexer. What a gateway has not settled yet is in `offsetdata billing sales`.")]
+    Usage {
+        /// The collection
+        id: CollectionId,
+    },
     /// Publish the next version: records are appended, and what is there stays byte for byte
     #[command(
         after_help = "Example: offsetdata collection append 0x1f… more.jsonl --name Mails --licence CC0-1.0 --as dev:1
@@ -89,6 +98,7 @@ impl Collection {
             Self::List { publisher } => list(&settings, publisher).await,
             Self::Show { id } => show(&settings, id).await,
             Self::Verify { id, on_chain, recovery } => verify(&settings, id, on_chain, recovery).await,
+            Self::Usage { id } => usage::usage(&settings, id).await,
             Self::Append(command) => command.run(settings).await,
             Self::Key(command) => command.run(settings).await,
             Self::Pin { id } => blocks::pin(settings, id, true).await,
