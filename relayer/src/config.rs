@@ -41,6 +41,10 @@ pub struct Config {
     /// Workers that may serve every base, beside those that bases name on the chain.
     #[arg(long, env = "OFFSETDATA_ALLOW_WORKERS", value_delimiter = ',')]
     pub allow_worker: Vec<Address>,
+    /// Take the fees out of the coordinator once more than this is owed, in the token's smallest unit; without it the
+    /// signer's account does so itself (`offsetdata billing withdraw`).
+    #[arg(long, env = "OFFSETDATA_WITHDRAW_ABOVE")]
+    pub withdraw_above: Option<u128>,
     /// Milliseconds between two looks at the chain and the database.
     #[arg(long, env = "OFFSETDATA_POLL_MILLISECONDS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub poll_milliseconds: u64,

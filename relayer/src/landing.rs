@@ -95,6 +95,12 @@ impl Terms {
         Coordinator::settleCall { escrow, details, settlement, signature }.abi_encode().into()
     }
 
+    /// The call by which anyone ends a request whose time has passed.
+    pub fn expire_call(&self) -> Bytes {
+        let (escrow, hash) = (self.escrow.clone(), details_hash(&self.details));
+        Coordinator::expireCall { escrow, detailsHash: hash }.abi_encode().into()
+    }
+
     /// A closure's call.
     pub fn close_call(&self, closure: Coordinator::Closure, signature: Bytes) -> Bytes {
         let (escrow, hash) = (self.escrow.clone(), details_hash(&self.details));

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod chain;
+pub mod check;
 pub mod checks;
 pub mod files;
 pub mod http;
@@ -14,6 +15,7 @@ pub mod scheduler;
 pub mod secrets;
 pub mod sponsor;
 pub mod transactions;
+pub mod upkeep;
 
 mod config;
 mod error;

@@ -83,9 +83,17 @@ impl Predictions {
                 }
             }
         }
-        let mut tx = self.pool.write().await?;
-        rows::delete_before(&mut tx, now.saturating_sub(KEPT_SECONDS)).await?;
-        commit(tx).await
+        let oldest = now.saturating_sub(KEPT_SECONDS);
+        let has_old = {
+            let mut conn = self.pool.acquire().await?;
+            rows::has_before(&mut conn, oldest).await?
+        };
+        if has_old {
+            let mut tx = self.pool.write().await?;
+            rows::delete_before(&mut tx, oldest).await?;
+            commit(tx).await?;
+        }
+        Ok(())
     }
 
     /// To another worker, or the end after too many.

@@ -24,12 +24,15 @@ use crate::predictions::Predictions;
 use crate::scheduler::Scheduler;
 use crate::sponsor::Sponsor;
 use crate::transactions::{Reconciler, TransactionSettings};
+use crate::upkeep;
 
 /// Between two tries where something failed or another process holds the signer.
 const RETRY: Duration = Duration::from_secs(1);
 /// So long open calls may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 const MIGRATION_TRIES: u32 = 5;
+/// So often the relayer looks at what it is owed.
+const UPKEEP_SECONDS: u64 = 60;
 
 /// A relayer that is bound to its address and does not serve yet.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub struct Relayer {
     signer: PrivateKeySigner,
     settings: TransactionSettings,
     poll: Duration,
+    withdraw_above: Option<u128>,
 }
 
 /// Connects, checks and serves until `shutdown`.
@@ -125,7 +129,8 @@ impl Relayer {
         let assignment_seconds = config.jobs.assignment_seconds.into();
         let forwarder = Some(deployment.forwarder);
         let settings = TransactionSettings { assignment_seconds, forwarder, ..config.transactions };
-        Ok(Self { listener, address, api, chain, signer, settings, poll })
+        let withdraw_above = config.withdraw_above;
+        Ok(Self { listener, address, api, chain, signer, settings, poll, withdraw_above })
     }
 
     /// Where it listens.
@@ -147,7 +152,7 @@ impl Relayer {
             signer = %self.signer.address(),
             "relayer"
         );
-        let jobs = tokio::spawn(follow(self.api.clone(), self.poll, stop.clone()));
+        let jobs = tokio::spawn(follow(self.api.clone(), self.poll, self.withdraw_above, stop.clone()));
         let sender = Sender {
             jobs: self.api.jobs.clone(),
             chain: self.chain,
@@ -183,7 +188,7 @@ impl Relayer {
     }
 }
 
-fn read_deployment(config: &Config) -> Result<Deployment, RelayerError> {
+pub(crate) fn read_deployment(config: &Config) -> Result<Deployment, RelayerError> {
     let wrong = |reason: String| RelayerError::Setting { setting: "--deployment", reason };
     let path = config.deployment.display();
     let text =
@@ -227,7 +232,8 @@ async fn open_database(url: &str) -> Result<Pool, RelayerError> {
     }
 }
 
-async fn follow(api: Api, poll: Duration, stop: CancellationToken) {
+async fn follow(api: Api, poll: Duration, withdraw_above: Option<u128>, stop: CancellationToken) {
+    let mut looked = 0;
     while !stop.is_cancelled() {
         if let Err(error) = api.jobs.round(unix_now()).await {
             tracing::warn!(%error, "jobs: trying again");
@@ -237,6 +243,15 @@ async fn follow(api: Api, poll: Duration, stop: CancellationToken) {
         }
         if let Err(error) = api.sponsor.round().await {
             tracing::warn!(%error, "sponsored calls: trying again");
+        }
+        let now = unix_now();
+        if let Some(above) = withdraw_above
+            && now >= looked + UPKEEP_SECONDS
+        {
+            looked = now;
+            if let Err(error) = upkeep::withdraw(&api.jobs, &api.sponsor.chain, above, now).await {
+                tracing::warn!(%error, "fees: trying again");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -153,8 +153,11 @@ impl Sponsor {
             rows::list_unsettled(&mut conn, SETTLED_AT_ONCE).await?
         };
         for row in open {
-            let mut tx = self.pool.write().await?;
-            let Some(transaction) = find_by_dedupe(&mut tx, &dedupe(row.id)).await? else { continue };
+            let found = {
+                let mut conn = self.pool.acquire().await?;
+                find_by_dedupe(&mut conn, &dedupe(row.id)).await?
+            };
+            let Some(transaction) = found else { continue };
             let gas = match TransactionState::read(&transaction.state)? {
                 TransactionState::Confirmed => transaction.gas_used.map(|gas| gas.0),
                 // What reverted in a block was paid for: its limit stays counted.
@@ -163,6 +166,7 @@ impl Sponsor {
                 _ => None,
             };
             if let Some(gas) = gas {
+                let mut tx = self.pool.write().await?;
                 rows::set_gas(&mut tx, row.id, gas, true).await?;
                 tx.commit().await.map_err(StoreError::from)?;
             }

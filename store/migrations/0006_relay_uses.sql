@@ -17,7 +17,6 @@ create table relay_checkpoints (
     bytes       bigint not null,
     stored_at   bigint not null
 );
-create index relay_checkpoints_digest on relay_checkpoints (digest);
 
 -- What is paid for users, and the gas that counts for it: the limit until it is known, then what was used. The call is
 -- in relay_transactions, under 'sponsor:' and the id.

@@ -9,6 +9,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolStruct};
 use offsetdata_protocol::bindings::training::TrainingCoordinator as training;
 use offsetdata_protocol::cid::file_cid;
+use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::ids::RequestId;
 use offsetdata_protocol::metrics::{PointsBlock, series_root};
 use offsetdata_protocol::worker_api::{
@@ -21,8 +22,12 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Api, router, unix_now};
+use crate::chain::Chain;
+use crate::files::Files;
 use crate::fixture::{Bench, CHAIN_ID, COORDINATOR, HYPERPARAMETERS, TRAINER, block, sign};
 use crate::landing::Terms;
+use crate::predictions::Predictions;
+use crate::sponsor::Sponsor;
 
 const AUDIENCE: &str = "https://relayer.example";
 
@@ -37,14 +42,39 @@ impl Server {
     async fn start() -> Self {
         let bench = Bench::new(unix_now() - 100).await;
         let artifacts = bench.folder.path().join("artifacts");
-        super::artifact::prepare(&artifacts).unwrap();
+        // No node answers here: what asks one is tested on a whole network.
+        let chain = Chain::new("http://127.0.0.1:1").unwrap();
+        let relay_domain = messages::relay_domain(CHAIN_ID, COORDINATOR);
+        let deployment = Deployment::dev().unwrap();
+        let predictions = Predictions {
+            pool: bench.jobs.pool.clone(),
+            chain: chain.clone(),
+            model_registry: deployment.model_registry,
+            domain: relay_domain.clone(),
+            audience: AUDIENCE.into(),
+            confirmations: 1,
+            settings: Default::default(),
+            asked: Default::default(),
+            answered: Default::default(),
+        };
+        let sponsor = Sponsor {
+            pool: bench.jobs.pool.clone(),
+            chain,
+            deployment,
+            sender: bench.jobs.sender,
+            margin_percent: 25,
+            settings: Default::default(),
+            wanted: bench.jobs.wanted.clone(),
+        };
         let api = Api {
             jobs: bench.jobs.clone(),
+            sponsor,
+            predictions,
             chain_id: CHAIN_ID,
-            relay_domain: messages::relay_domain(CHAIN_ID, COORDINATOR),
+            relay_domain,
             public_url: AUDIENCE.into(),
             allowed: vec![bench.worker.address()],
-            artifacts,
+            artifacts: Files::open(&artifacts).unwrap(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -466,4 +496,49 @@ async fn a_worker_that_cannot_serve_the_trainer_gets_nothing() {
         None,
         "of no base, and not listed"
     );
+}
+
+#[tokio::test]
+async fn files_of_workers_are_for_workers_of_the_base() {
+    let server = Server::start().await;
+    let token = server.session().await;
+    let request = server.bench.queue(1).await;
+    server.claim(&token).await.unwrap();
+    let stored: ArtifactStored = server.put(request, 1, &token, vec![7; 10]).await.json().await.unwrap();
+    let get = |path: String, token: String| {
+        let call = server.client.get(format!("{}{path}", server.base)).bearer_auth(token);
+        async move { call.send().await.unwrap() }
+    };
+    let path = format!("/v1/artifacts/{}", stored.cid);
+    assert_eq!(get(path.clone(), token.clone()).await.bytes().await.unwrap(), vec![7; 10]);
+    assert_eq!(problem(get(path.clone(), String::new()).await).await, is(401, "noSession"));
+    assert_eq!(problem(get("/v1/artifacts/x".into(), token.clone()).await).await, is(400, "malformed"));
+
+    // A worker of no base of this model, and one that makes another attempt.
+    let foreign =
+        crate::jobs::Claimant { worker: Address::repeat_byte(5), trainers: vec![TRAINER], is_listed: false };
+    let jobs = &server.bench.jobs;
+    let refused = jobs.artifact_for(&stored.cid.parse().unwrap(), &foreign).await.unwrap_err();
+    assert!(refused.to_string().starts_with("notYourArtifact"), "{refused}");
+    let refused = jobs.checkpoint_for(request, foreign.worker).await.unwrap_err();
+    assert!(refused.to_string().starts_with("notYourJob"), "{refused}");
+    let path = format!("/v1/jobs/{request}/checkpoint");
+    assert_eq!(problem(get(path.clone(), token.clone()).await).await, is(404, "noCheckpoint"));
+
+    // A file that is lost is said so, and the next attempt begins anew.
+    let (first, _) = server.bench.commitment(request, 1, 1, B256::ZERO, 0, 10);
+    let commitments = format!("/v1/jobs/{request}/commitments");
+    assert_eq!(server.post(&commitments, &token, &json!(first)).await.status(), StatusCode::OK);
+    let place = format!("{}{path}?attempt=1&sequence=1&pointCount=2&units=10", server.base);
+    let sent = server.client.put(place).bearer_auth(&token).body(vec![1; 5]).send().await.unwrap();
+    assert_eq!(sent.status(), StatusCode::OK);
+    let folder = server.bench.folder.path().join("checkpoints");
+    for file in std::fs::read_dir(&folder).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    assert_eq!(problem(get(path.clone(), token.clone()).await).await, is(404, "notHere"));
+    assert_eq!(problem(get(path, token.clone()).await).await, is(404, "noCheckpoint"));
+    std::fs::write(folder.join("left-behind"), b"x").unwrap();
+    jobs.sweep_checkpoints().await.unwrap();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "what no row names goes");
 }

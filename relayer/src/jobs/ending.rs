@@ -3,10 +3,10 @@
 
 use offsetdata_protocol::cid::RAW;
 use offsetdata_store::Tx;
-use offsetdata_store::relay::jobs::JobRow;
+use offsetdata_store::relay::jobs::{self as rows, JobRow};
 
 use super::state::{Event, JobState};
-use super::{Jobs, RelayerError, Wanted, advance, close_key, state_of};
+use super::{Jobs, RelayerError, RequestId, Wanted, advance, close_key, commit, state_of};
 use crate::landing::{Terms, reason_digest};
 use crate::transactions::Kind;
 
@@ -64,6 +64,26 @@ impl Jobs {
         self.want(tx, wanted, now).await?;
         self.wanted.notify_one();
         Ok(state)
+    }
+
+    /// Ends a job whose time has passed, and lands that where we are told to.
+    pub(super) async fn time_out(&self, request: RequestId, now: u64) -> Result<(), RelayerError> {
+        let mut tx = self.pool.write().await?;
+        let Some(mut job) = rows::find_job(&mut tx, request).await? else { return Ok(()) };
+        if state_of(&job)?.next(Event::TimedOut).is_err() {
+            return Ok(());
+        }
+        advance(&mut tx, &mut job, Event::TimedOut, now).await?;
+        if self.settings.expire {
+            let terms = Terms::decode(&job.escrow, &job.details)?;
+            let dedupe = format!("expire:{request}");
+            let calldata = terms.expire_call();
+            self.want(&mut tx, Wanted { kind: Kind::Call, dedupe, request, terms: &terms, calldata }, now)
+                .await?;
+        }
+        commit(tx).await?;
+        self.wanted.notify_one();
+        Ok(())
     }
 
     /// Stops a job whose user asked for it: at once where no worker has it, otherwise the worker is told.

@@ -99,7 +99,7 @@ impl Jobs {
             return self.cancel_now(&job, now).await;
         }
         if is_over(&job, Some(&on_chain), cursor.timestamp.0)? {
-            return self.step(request, Event::TimedOut, now).await;
+            return self.time_out(request, now).await;
         }
         match state {
             JobState::Requested => self.prepare(&job, now).await,

@@ -25,6 +25,9 @@ pub struct JobSettings {
     /// Seconds from the intake of a request after which its job is given up.
     #[arg(long, env = "OFFSETDATA_TOTAL_SECONDS", default_value_t = 2_592_000, value_parser = clap::value_parser!(u32).range(10..=31_536_000))]
     pub total_seconds: u32,
+    /// Land `expire` for requests whose time has passed, so that their users get the rest back. Nobody pays a fee for it.
+    #[arg(long, env = "OFFSETDATA_EXPIRE")]
+    pub expire: bool,
     /// Hand out no new work and ask for checkpoints: for a maintenance.
     #[arg(long, env = "OFFSETDATA_DRAIN")]
     pub drain: bool,
@@ -43,6 +46,7 @@ impl Default for JobSettings {
             run_seconds: 86_400,
             queue_seconds: 604_800,
             total_seconds: 2_592_000,
+            expire: false,
             drain: false,
             session_seconds: 86_400,
         }

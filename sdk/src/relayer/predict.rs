@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alloy::primitives::aliases::U40;
 use alloy::primitives::{Address, B256, Bytes, Signature};
 use alloy::signers::SignerSync;
-use alloy::sol_types::SolStruct;
+use alloy::sol_types::{Eip712Domain, SolStruct};
 use offsetdata_protocol::bindings::models::ModelRegistry;
 use offsetdata_protocol::bindings::training::TrainingCoordinator::{VersionAppended, versionCountOfCall};
 use offsetdata_protocol::gateway_api::Base64;
@@ -144,7 +144,7 @@ impl Relayer {
         Ok((upload, message.eip712_hash_struct()))
     }
 
-    fn domain(&self) -> alloy::sol_types::Eip712Domain {
+    fn domain(&self) -> Eip712Domain {
         let deployment = self.chain.deployment();
         relay_domain(deployment.chain_id, deployment.training_coordinator)
     }
@@ -158,27 +158,8 @@ impl Relayer {
         result: &PredictionResult,
     ) -> Result<(), SdkError> {
         let untrue = |what: String| self.wire.failed(format!("its predictions do not hold: {what}"));
-        if result.predictions.len() != count {
-            return Err(untrue(format!("{} for {count} records", result.predictions.len())));
-        }
         let artifact = made.settlement.artifactDigest;
-        if result.artifact_digest != artifact {
-            return Err(untrue(format!(
-                "of artifact {}, version {} has {artifact}",
-                result.artifact_digest, made.version
-            )));
-        }
-        let message = PredictionAnswer {
-            prediction: id,
-            artifactDigest: artifact,
-            predictionsDigest: predictions_digest(&result.predictions).into(),
-        };
-        let signer = Signature::from_raw(&result.signature)
-            .and_then(|s| s.recover_address_from_prehash(&message.eip712_signing_hash(&self.domain())))
-            .map_err(|error| untrue(error.to_string()))?;
-        if signer != result.worker {
-            return Err(untrue(format!("signed by {signer} and not by {}", result.worker)));
-        }
+        let signer = signer_of(id, artifact, count, result, &self.domain()).map_err(untrue)?;
         if signer == made.worker {
             return Ok(());
         }
@@ -189,5 +170,73 @@ impl Relayer {
             return Ok(());
         }
         Err(untrue(format!("{signer} is no worker of the model's base")))
+    }
+}
+
+/// Who signed exactly these predictions, of exactly this artifact, for exactly this request.
+fn signer_of(
+    id: B256,
+    artifact: B256,
+    count: usize,
+    result: &PredictionResult,
+    domain: &Eip712Domain,
+) -> Result<Address, String> {
+    if result.predictions.len() != count {
+        return Err(format!("{} for {count} records", result.predictions.len()));
+    }
+    if result.artifact_digest != artifact {
+        return Err(format!("of artifact {}, the version has {artifact}", result.artifact_digest));
+    }
+    let message = PredictionAnswer {
+        prediction: id,
+        artifactDigest: artifact,
+        predictionsDigest: predictions_digest(&result.predictions).into(),
+    };
+    let signer = Signature::from_raw(&result.signature)
+        .and_then(|signature| signature.recover_address_from_prehash(&message.eip712_signing_hash(domain)))
+        .map_err(|error| error.to_string())?;
+    if signer == result.worker {
+        Ok(signer)
+    } else {
+        Err(format!("signed by {signer}, not by {}", result.worker))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_worker_signed_holds() {
+        let worker = Account::dev(4).unwrap();
+        let domain = relay_domain(31_337, Address::repeat_byte(1));
+        let (id, artifact) = (B256::repeat_byte(2), B256::repeat_byte(3));
+        let predictions = vec![Prediction { label: 1, score_ppm: 5 }, Prediction { label: 2, score_ppm: 6 }];
+        let message = PredictionAnswer {
+            prediction: id,
+            artifactDigest: artifact,
+            predictionsDigest: predictions_digest(&predictions).into(),
+        };
+        let signed = worker.signer().sign_hash_sync(&message.eip712_signing_hash(&domain)).unwrap();
+        let good = PredictionResult {
+            worker: worker.address(),
+            artifact_digest: artifact,
+            predictions,
+            signature: Bytes::copy_from_slice(&signed.as_bytes()),
+        };
+        assert_eq!(signer_of(id, artifact, 2, &good, &domain), Ok(worker.address()));
+        let refused = |id: B256, artifact: B256, count: usize, result: PredictionResult| {
+            assert!(signer_of(id, artifact, count, &result, &domain).is_err(), "{result:?}");
+        };
+        refused(B256::ZERO, artifact, 2, good.clone());
+        refused(id, B256::ZERO, 2, good.clone());
+        refused(id, artifact, 3, good.clone());
+        let mut turned = good.clone();
+        turned.predictions.swap(0, 1);
+        refused(id, artifact, 2, turned);
+        refused(id, artifact, 2, PredictionResult { worker: Address::ZERO, ..good.clone() });
+        refused(id, artifact, 2, PredictionResult { signature: Bytes::new(), ..good.clone() });
+        let other = relay_domain(1, Address::repeat_byte(1));
+        assert!(signer_of(id, artifact, 2, &good, &other).is_err(), "for another chain");
     }
 }

@@ -50,11 +50,6 @@ pub async fn delete_checkpoint(conn: &mut Conn, request: RequestId) -> Result<()
     Ok(())
 }
 
-/// Whether any job's checkpoint has these bytes.
-pub async fn is_kept(conn: &mut Conn, digest: B256) -> Result<bool, StoreError> {
-    Ok(find::<CheckpointRow>(conn, "digest", &digest).await?.is_some())
-}
-
 /// Checkpoints of jobs in one of the relayer's final states.
 pub async fn list_of_ended(conn: &mut Conn, limit: u32) -> Result<Vec<CheckpointRow>, StoreError> {
     let rest = "request in (select j.request from relay_jobs j \

@@ -1,6 +1,8 @@
 //! How many rows stand where: what operators look at. It names no account.
 
-use crate::codec::{Column, Count};
+use alloy::primitives::Address;
+
+use crate::codec::{Column, Count, Put};
 use crate::{Conn, StoreError};
 
 /// A word and how many rows have it.
@@ -42,6 +44,12 @@ pub async fn leases(conn: &mut Conn) -> Result<u64, StoreError> {
         "select 'leases' as word, count(*) as number from relay_jobs where lease_until is not null",
     );
     Ok(counts.await?.first().map_or(0, |(_, number)| *number))
+}
+
+/// Methods that name this key as their scheduler.
+pub async fn methods_of_scheduler(conn: &mut Conn, scheduler: Address) -> Result<u64, StoreError> {
+    let sql = "select count(*) as number from method_states where scheduler = $1";
+    Ok(Count::read(&sqlx::query(sql).put_value(scheduler.value()).fetch_one(conn).await?, "number")?.0)
 }
 
 async fn count(conn: &mut Conn, sql: &'static str) -> Result<Counts, StoreError> {

@@ -134,6 +134,13 @@ pub async fn advance_prediction(
     Ok(changed == 1)
 }
 
+/// Whether there are older predictions.
+pub async fn has_before(conn: &mut Conn, created_at: u64) -> Result<bool, StoreError> {
+    let found: Vec<PredictionRow> =
+        select(conn, "created_at < $1 limit 1", &values![Count(created_at)]).await?;
+    Ok(!found.is_empty())
+}
+
 /// Forgets predictions that are older.
 pub async fn delete_before(conn: &mut Conn, created_at: u64) -> Result<u64, StoreError> {
     execute(conn, "delete from relay_predictions where created_at < $1", values![Count(created_at)]).await

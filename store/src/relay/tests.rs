@@ -1,11 +1,15 @@
 //! The relayer's tables on a real database file. What the relayer makes of them is tested there.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use offsetdata_protocol::ids::{ModelId, RequestId};
 
+use super::checkpoints::{self, CheckpointRow};
+use super::counts;
 use super::jobs::{self, AttemptRow, JobRow};
+use super::predictions::{self, PredictionRow};
 use super::sessions::{self, SessionRow};
 use super::signers;
+use super::sponsored::{self, SponsoredRow};
 use super::transactions::{self, EnvelopeRow, NewTransaction};
 use super::work::{self, ArtifactRow, CommitmentRow};
 use crate::{Count, Pool, connect, migrate};
@@ -233,4 +237,111 @@ async fn work_that_cannot_land_is_forgotten_from_there_on() {
     work::put_artifact(&mut tx, artifact(1)).await.unwrap();
     work::put_artifact(&mut tx, artifact(2)).await.unwrap();
     assert_eq!(work::find_artifact(&mut tx, request(1), 1).await.unwrap(), Some(artifact(2)));
+}
+
+#[tokio::test]
+async fn what_is_paid_for_users_is_summed_by_account_and_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = database(&folder).await;
+    let mut tx = pool.write().await.unwrap();
+    let row = |n: u8, account: u8, created_at: u64| SponsoredRow {
+        id: B256::repeat_byte(n),
+        account: Address::repeat_byte(account),
+        nonce: Some(U256::from(n)),
+        gas: Count(100 * u64::from(n)),
+        settled: false,
+        created_at: Count(created_at),
+    };
+    for row in [row(1, 1, 10), row(2, 1, 20), row(3, 2, 30)] {
+        sponsored::insert_sponsored(&mut tx, row).await.unwrap();
+    }
+    assert!(sponsored::insert_sponsored(&mut tx, row(1, 1, 10)).await.unwrap_err().is_duplicate());
+    let one = Address::repeat_byte(1);
+    assert_eq!(sponsored::sum_since(&mut tx, None, 0).await.unwrap(), (600, 3));
+    assert_eq!(sponsored::sum_since(&mut tx, Some(one), 0).await.unwrap(), (300, 2));
+    assert_eq!(sponsored::sum_since(&mut tx, Some(one), 10).await.unwrap(), (200, 1));
+    assert_eq!(sponsored::sum_since(&mut tx, None, 99).await.unwrap(), (0, 0));
+    assert_eq!(sponsored::find_open_with(&mut tx, one, U256::from(2)).await.unwrap(), Some(row(2, 1, 20)));
+    sponsored::set_gas(&mut tx, B256::repeat_byte(2), 7, true).await.unwrap();
+    assert_eq!(sponsored::find_open_with(&mut tx, one, U256::from(2)).await.unwrap(), None);
+    assert_eq!(sponsored::list_unsettled(&mut tx, 10).await.unwrap(), [row(1, 1, 10), row(3, 2, 30)]);
+    assert_eq!(sponsored::sum_since(&mut tx, Some(one), 0).await.unwrap(), (107, 2));
+}
+
+#[tokio::test]
+async fn a_prediction_is_advanced_once_and_leaves_after_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = database(&folder).await;
+    let mut tx = pool.write().await.unwrap();
+    let (id, worker) = (B256::repeat_byte(1), Address::repeat_byte(4));
+    let row = PredictionRow {
+        id,
+        model: ModelId(B256::repeat_byte(9)),
+        version: 1,
+        account: Address::repeat_byte(2),
+        request: request(1),
+        trainer: B256::repeat_byte(8),
+        version_worker: worker,
+        artifact_digest: B256::ZERO,
+        artifact_cid: "bafk".into(),
+        records: "[]".into(),
+        record_count: 1,
+        state: "waiting".into(),
+        worker: None,
+        lease_until: None,
+        tries: 0,
+        predictions: None,
+        signature: None,
+        failure: None,
+        valid_until: Count(50),
+        created_at: Count(10),
+        updated_at: Count(10),
+    };
+    predictions::insert_prediction(&mut tx, row.clone()).await.unwrap();
+    assert_eq!(predictions::count_open(&mut tx, Some(row.account)).await.unwrap(), 1);
+    assert_eq!(predictions::count_open(&mut tx, Some(worker)).await.unwrap(), 0);
+    assert_eq!(predictions::count_since(&mut tx, row.account, 9).await.unwrap(), 1);
+    assert_eq!(predictions::count_since(&mut tx, row.account, 10).await.unwrap(), 0);
+    let leased = PredictionRow {
+        state: "leased".into(),
+        worker: Some(worker),
+        lease_until: Some(Count(20)),
+        tries: 1,
+        ..row.clone()
+    };
+    assert!(predictions::advance_prediction(&mut tx, "waiting", 0, &leased).await.unwrap());
+    assert!(!predictions::advance_prediction(&mut tx, "waiting", 0, &leased).await.unwrap(), "only once");
+    assert_eq!(predictions::find_leased_to(&mut tx, worker, 19).await.unwrap(), Some(leased.clone()));
+    assert_eq!(predictions::find_leased_to(&mut tx, worker, 20).await.unwrap(), None);
+    assert_eq!(predictions::list_in(&mut tx, "leased", 9).await.unwrap(), [leased]);
+    assert!(!predictions::has_before(&mut tx, 10).await.unwrap());
+    assert_eq!(predictions::delete_before(&mut tx, 11).await.unwrap(), 1);
+    assert_eq!(predictions::find_prediction(&mut tx, id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_checkpoint_a_job_until_the_job_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = database(&folder).await;
+    let mut tx = pool.write().await.unwrap();
+    jobs::insert_job(&mut tx, job(1)).await.unwrap();
+    let checkpoint = |sequence: u32| CheckpointRow {
+        request: request(1),
+        attempt: 1,
+        sequence,
+        point_count: 4,
+        units: Count(5),
+        digest: B256::repeat_byte(sequence as u8),
+        bytes: Count(6),
+        stored_at: Count(7),
+    };
+    checkpoints::put_checkpoint(&mut tx, checkpoint(1)).await.unwrap();
+    checkpoints::put_checkpoint(&mut tx, checkpoint(2)).await.unwrap();
+    assert_eq!(checkpoints::find_checkpoint(&mut tx, request(1)).await.unwrap(), Some(checkpoint(2)));
+    assert_eq!(checkpoints::list_of_ended(&mut tx, 9).await.unwrap(), []);
+    assert_eq!(counts::jobs_by_state(&mut tx).await.unwrap(), [("queued".to_owned(), 1)]);
+    let ended = JobRow { state: "failed".into(), ..job(1) };
+    assert!(jobs::advance_job(&mut tx, "queued", 0, &ended).await.unwrap());
+    assert_eq!(checkpoints::list_of_ended(&mut tx, 9).await.unwrap(), [checkpoint(2)]);
+    assert_eq!(counts::leases(&mut tx).await.unwrap(), 0);
 }
