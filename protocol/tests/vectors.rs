@@ -512,3 +512,86 @@ fn seal_json() {
         }),
     );
 }
+
+/// What users and workers sign for a relayer, and the names of what it does.
+#[test]
+fn relay_json() {
+    use alloy::primitives::{Address, B256, Bytes, U256, Uint, address};
+    use alloy::sol_types::SolStruct;
+    use offsetdata_protocol::gateway_api::{Base64, Text};
+    use offsetdata_protocol::messages as m;
+    use offsetdata_protocol::relay_api::{Prediction, PredictionUpload, SponsorRequest, predictions_digest};
+
+    let (chain_id, contract) = (31337, address!("0x00000000000000000000000000000000000000c0"));
+    let (account, word) = (Address::repeat_byte, B256::repeat_byte);
+    let data = Bytes::from_static(&[0x12, 0x34, 0x56, 0x78]);
+    let forward = m::ForwardRequest {
+        from: account(1),
+        to: account(2),
+        value: U256::ZERO,
+        gas: U256::from(100_000),
+        nonce: U256::from(3),
+        deadline: Uint::from(1_700_000_600u64),
+        data: data.clone(),
+    };
+    let sponsored = SponsorRequest::Forward {
+        from: account(1),
+        to: account(2),
+        gas: 100_000,
+        nonce: Text(U256::from(3)),
+        deadline: 1_700_000_600,
+        data: data.clone(),
+        signature: Bytes::from(vec![7; 65]),
+    };
+    let direct = SponsorRequest::Direct { to: account(2), data };
+    let upload = PredictionUpload {
+        account: account(1),
+        version: 1,
+        records: records().into_iter().map(|record| Base64(record.into_bytes())).collect(),
+        valid_until: 1_700_000_600,
+        salt: word(3),
+        signature: Bytes::new(),
+    };
+    let asked = m::PredictionRequest {
+        model: word(0x21),
+        version: 1,
+        account: account(1),
+        recordsRoot: upload.records_root().into(),
+        audience: "https://relayer.example".into(),
+        validUntil: Uint::from(1_700_000_600u64),
+        salt: word(3),
+    };
+    let predictions =
+        vec![Prediction { label: 7, score_ppm: 999_999 }, Prediction { label: 0, score_ppm: 500_000 }];
+    let answer = m::PredictionAnswer {
+        prediction: asked.eip712_hash_struct(),
+        artifactDigest: word(0x51),
+        predictionsDigest: predictions_digest(&predictions).into(),
+    };
+    let relay = m::relay_domain(chain_id, contract);
+    let made = json!({
+        "chainId": chain_id,
+        "contract": contract,
+        "forward": {
+            "domain": "Offsetdata Forwarder",
+            "type": m::ForwardRequest::eip712_encode_type(),
+            "digest": forward.eip712_signing_hash(&m::forwarder_domain(chain_id, contract)),
+            "body": sponsored,
+            "calldata": sponsored.call(contract).1,
+            "id": sponsored.id(contract),
+        },
+        "direct": { "body": direct, "id": direct.id(contract) },
+        "prediction": {
+            "body": upload,
+            "recordsRoot": asked.recordsRoot,
+            "id": asked.eip712_hash_struct(),
+            "digest": asked.eip712_signing_hash(&relay),
+        },
+        "answer": {
+            "predictions": predictions,
+            "predictionsDigest": answer.predictionsDigest,
+            "digest": answer.eip712_signing_hash(&relay),
+        },
+    });
+    check("relay", &made);
+}
