@@ -186,6 +186,11 @@ impl Dev {
         command.env("OFFSETDATA_RELAYER_LISTEN", format!("127.0.0.1:{}", self.relayer_port));
         command.env("OFFSETDATA_RELAYER_URL", self.relayer_url());
         command.env("OFFSETDATA_ARTIFACTS", self.dir.join("artifacts"));
+        // Users on this network need no ETH.
+        command.env("OFFSETDATA_SPONSOR_GAS_PER_DAY", "1000000000");
+        command.env("OFFSETDATA_SPONSOR_GAS_PER_ACCOUNT", "100000000");
+        command.env("OFFSETDATA_SPONSOR_CALLS_PER_MINUTE", "600");
+        command.env("OFFSETDATA_EXPIRE", "true");
         // Everyone knows the keys of the development accounts: this one is no secret.
         command.env("OFFSETDATA_SCHEDULER_KEY", Account::dev(5)?.signer().to_bytes().to_string());
         Ok(Part::new("relayer", command))

@@ -1,18 +1,33 @@
 //! `offsetdata gateway`, `relayer`, `worker`: each a service that runs until it is told to stop.
 
 use anyhow::Context as _;
+use offsetdata_relayer::check::{Finding, Grade};
 use offsetdata_worker::WorkerConfig;
+use serde_json::json;
 
 use super::dev::stopped;
 use crate::context::{Settings, deployment, parse_account};
+use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: offsetdata relayer --database-url sqlite:offsetdata.db --deployment 31337.json"
+    after_help = "Example: offsetdata relayer --database-url sqlite:offsetdata.db --deployment 31337.json
+
+`offsetdata relayer check` with the same settings asks everything that it depends on, and ends."
 )]
 pub(crate) struct RelayerService {
+    /// What to do; without it the relayer runs
+    #[arg(value_enum)]
+    verb: Option<Verb>,
     #[command(flatten)]
     config: offsetdata_relayer::Config,
+}
+
+/// What a service can do beside running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Verb {
+    /// Ask everything that it depends on, and end
+    Check,
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +54,10 @@ impl GatewayService {
 }
 
 impl RelayerService {
-    pub(crate) async fn run(self, _settings: Settings) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
+        if self.verb == Some(Verb::Check) {
+            return report(settings.json, &offsetdata_relayer::check::check(&self.config).await);
+        }
         offsetdata_relayer::run(self.config, stopped()).await.context("the relayer stopped")
     }
 }
@@ -52,4 +70,20 @@ impl WorkerService {
             .await
             .context("the worker stopped")
     }
+}
+
+/// Prints what a check found; it fails where the service could not run.
+fn report(as_json: bool, findings: &[Finding]) -> anyhow::Result<()> {
+    let ok = findings.iter().all(|finding| finding.grade != Grade::Bad);
+    output::print(as_json, &json!({ "ok": ok, "findings": findings }), || {
+        let mark = |grade| match grade {
+            Grade::Good => "ok",
+            Grade::Warning => "warning",
+            Grade::Bad => "WRONG",
+        };
+        let line = |one: &Finding| format!("{:<8} {:<13} {}\n", mark(one.grade), one.what, one.detail);
+        findings.iter().map(line).collect()
+    });
+    anyhow::ensure!(ok, "the relayer can't run like this");
+    Ok(())
 }
