@@ -3,7 +3,11 @@
 
 mod blocks;
 pub mod collection;
+mod evidence;
 mod history;
+pub mod model;
+
+pub use evidence::{Evidence, SignedAssignment, SignedCommitment, SignedReceipt, SignedSettlement};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -16,6 +20,10 @@ pub enum State {
     Proven,
     /// Somebody said so on chain; that it is true is not shown.
     Stated,
+    /// The worker signed it and can be held to it; that it is true is not shown (trust level 0).
+    Signed,
+    /// The training was run again and gave the same (trust level 2).
+    Reexecuted,
     /// It was not looked at, because its key was not given.
     Closed,
     /// Bytes that it needs were nowhere. It may hold or not.

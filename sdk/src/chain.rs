@@ -186,11 +186,21 @@ impl Chain {
         contract: Address,
         first: B256,
     ) -> Result<Vec<(E, Log)>, SdkError> {
-        let filter = Filter::new()
+        self.events_by(contract, 1, first).await
+    }
+
+    /// The same by its indexed value number `topic`, 1 to 3.
+    pub(crate) async fn events_by<E: SolEvent>(
+        &self,
+        contract: Address,
+        topic: usize,
+        value: B256,
+    ) -> Result<Vec<(E, Log)>, SdkError> {
+        let mut filter = Filter::new()
             .address(contract)
             .event_signature(E::SIGNATURE_HASH)
-            .topic1(first)
             .from_block(self.deployment.start_block);
+        filter.topics[topic] = value.into();
         let logs = self.provider.get_logs(&filter).await.map_err(rpc)?;
         let decode = |log: Log| {
             let event =

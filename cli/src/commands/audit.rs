@@ -1,5 +1,7 @@
 //! `offsetdata audit`: what can be proven with an RPC endpoint and blocks alone. It asks no service of ours.
 
+mod model;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -27,6 +29,16 @@ pub(crate) enum Audit {
 It needs an RPC endpoint and blocks, and nothing of ours running. Exit codes: 0 all that was asked is proven, 1 something
 does not hold, 3 something could not be looked at, as bytes or a key are missing.")]
     Collection(Box<AuditCollection>),
+    /// Prove what stands behind a model: records, split, worker, parameters, points, payments, licences
+    #[command(after_help = "Examples:
+  offsetdata audit model 0x2e… --blocks https://ipfs.example --version 2
+  offsetdata audit model 0x2e… --export evidence.json
+  offsetdata audit model 0x2e… --evidence evidence.json --json
+
+It needs an RPC endpoint and blocks, and nothing of ours running. It says what is proven, what is a worker's signed word,
+and what was run again. Exit codes: 0 all that was asked holds, 1 something does not hold, 3 something could not be looked
+at, as bytes or a key are missing.")]
+    Model(Box<model::AuditModel>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,8 +64,11 @@ pub(crate) struct AuditCollection {
 
 impl Audit {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let Self::Collection(command) = self;
-        match command.run(&settings).await {
+        let result = match self {
+            Self::Collection(command) => command.run(&settings).await,
+            Self::Model(command) => command.run(&settings).await,
+        };
+        match result {
             // Who cannot be asked has proven nothing.
             Err(error) if error.downcast_ref::<SdkError>().is_some_and(SdkError::is_retryable) => {
                 output::print_error(&error);
@@ -67,7 +82,7 @@ impl Audit {
 impl AuditCollection {
     async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let chain = settings.chain().await?;
-        let blocks = self.sources(settings)?;
+        let blocks = sources(&self.blocks, settings)?;
         let keys = match &self.recovery {
             Some(path) => Keys::Collection(Recovery::read(path)?.key),
             None => Keys::Published,
@@ -95,20 +110,20 @@ impl AuditCollection {
             Verdict::Unavailable => Err(ExitWith(UNAVAILABLE).into()),
         }
     }
+}
 
-    fn sources(&self, settings: &Settings) -> anyhow::Result<Blocks> {
-        let named = match self.blocks.is_empty() {
-            true => vec![settings.store.display().to_string()],
-            false => self.blocks.clone(),
-        };
-        let mut blocks = Blocks::remote();
-        for source in named {
-            let is_url = source.starts_with("http://") || source.starts_with("https://");
-            let added = if is_url { blocks.with_gateway(&source) } else { blocks.with_directory(&source) };
-            blocks = added.with_context(|| format!("--blocks {source}"))?;
-        }
-        Ok(blocks)
+fn sources(named: &[String], settings: &Settings) -> anyhow::Result<Blocks> {
+    let named = match named {
+        [] => vec![settings.store.display().to_string()],
+        named => named.to_vec(),
+    };
+    let mut blocks = Blocks::remote();
+    for source in named {
+        let is_url = source.starts_with("http://") || source.starts_with("https://");
+        let added = if is_url { blocks.with_gateway(&source) } else { blocks.with_directory(&source) };
+        blocks = added.with_context(|| format!("--blocks {source}"))?;
     }
+    Ok(blocks)
 }
 
 fn words(report: &Report, verdict: Verdict) -> String {
@@ -117,6 +132,8 @@ fn words(report: &Report, verdict: Verdict) -> String {
         let mark = match finding.state {
             State::Proven => "proven",
             State::Stated => "stated",
+            State::Signed => "signed word",
+            State::Reexecuted => "re-executed",
             State::Closed => "closed",
             State::Unavailable => "UNAVAILABLE",
             State::Failed => "FAILED",

@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use futures::StreamExt;
 use offsetdata_content::Keys as ContentKeys;
 use offsetdata_protocol::ids::CollectionId;
-use offsetdata_sdk::gateway::{Keys, Purse, Spent};
-use offsetdata_sdk::{Gateway, Reader, SdkError};
+use offsetdata_sdk::gateway::{Keys, Purse, Spent, gateways_of};
+use offsetdata_sdk::{Chain, Gateway, Reader, SdkError};
 use serde_json::json;
 
 use super::train::range;
@@ -29,7 +29,7 @@ pub(crate) struct Fetch {
     /// Records to read: FIRST..END, END not included; without it all
     #[arg(long, value_parser = range)]
     range: Option<Range<u32>>,
-    /// Gateway that gives the keys of a private collection
+    /// Gateway that gives the keys of a private collection; without it one that its publisher names
     #[arg(long, env = "OFFSETDATA_GATEWAY_URL")]
     gateway: Option<String>,
     /// Spender key that pays (`offsetdata access take`); without it the account of --as signs
@@ -49,7 +49,12 @@ impl Fetch {
         if range.end > count || range.is_empty() {
             bail!("the collection has the records 0..{count}, not {}..{}", range.start, range.end);
         }
-        let keys = match &self.gateway {
+        let gateway = match &self.gateway {
+            Some(url) => Some(url.clone()),
+            None if range.end <= reader.content().open_records() => None,
+            None => self.named_gateway(&chain, &settings).await?,
+        };
+        let keys = match &gateway {
             None => None,
             Some(url) => {
                 let session = Gateway::connect(url, &chain).await?.sign_in(&settings.account()?).await?;
@@ -102,6 +107,21 @@ impl Fetch {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
+    }
+
+    /// The first gateway that answers of those that the publisher names.
+    async fn named_gateway(&self, chain: &Chain, settings: &Settings) -> anyhow::Result<Option<String>> {
+        let named = gateways_of(chain, &settings.blocks()?, self.collection).await.context(
+            "which gateway sells it? its publisher's description can't be read; name one with --gateway",
+        )?;
+        for url in named {
+            match Gateway::connect(&url, chain).await {
+                Ok(gateway) if gateway.collection(self.collection).await.is_ok() => return Ok(Some(url)),
+                Ok(_) => tracing::warn!(url, "this gateway does not serve the collection"),
+                Err(error) => tracing::warn!(url, %error, "a gateway that the publisher names"),
+            }
+        }
+        Ok(None)
     }
 
     fn report(&self, settings: &Settings, read: u64, spent: Spent, stopped: Option<&SdkError>) {

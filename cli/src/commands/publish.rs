@@ -11,6 +11,7 @@ use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::manifest::Visibility;
 use offsetdata_protocol::seal::SealingKey;
 use offsetdata_protocol::{Codec, CollectionKey, Digest, SeriesId};
+use offsetdata_sdk::gateway::{Description, describe};
 use offsetdata_sdk::publishing::{self, Terms};
 use offsetdata_sdk::{Account, Chain, Gateway, Recovery, collections, croissant, models};
 use serde_json::json;
@@ -100,6 +101,7 @@ impl Publish {
             "a preview of {preview} records gives away all {count}: publish them as public"
         );
         let gateways = self.sealed.gateways(&chain).await?;
+        let store = blocks.clone();
         ensure!(
             self.private || gateways.is_empty(),
             "everyone can read a public collection: it needs no gateway"
@@ -129,6 +131,9 @@ impl Publish {
         let (id, receipt) = registered;
         self.offer(&chain, &account, id).await?;
         let sealed = seal_to(&chain, &account, id, &key, &gateways).await?;
+        if let Some(description) = self.described.description(&self.sealed) {
+            describe(&chain, &account, &store, id, &description).await?;
+        }
         let gas = receipt.as_ref().map(|receipt| receipt.gas_used);
         let recovery_file = self.private.then(|| self.sealed.recovery_file(&self.described.name));
         let more = json!({
@@ -157,6 +162,17 @@ impl Publish {
 }
 
 impl Described {
+    /// What is put on chain for readers to find the gateways by, where some are named by URL.
+    pub(super) fn description(&self, sealed: &Sealed) -> Option<Description> {
+        let urls = sealed.gateway.iter().map(|url| url.trim_end_matches('/').to_owned());
+        let gateways: Vec<String> = urls.collect();
+        (!gateways.is_empty()).then(|| Description {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            gateways,
+        })
+    }
+
     /// How such a collection is written.
     pub(super) fn options(
         &self,

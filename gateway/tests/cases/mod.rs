@@ -1,5 +1,6 @@
 //! One file a theme.
 
+mod auditing;
 mod hostile;
 mod killing;
 mod lanes;

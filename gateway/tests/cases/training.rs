@@ -1,6 +1,5 @@
 //! A trusted worker reads what its request pays for, by the client that workers use, and the publisher is paid.
 
-use alloy::primitives::Address;
 use futures::TryStreamExt;
 use offsetdata_protocol::SeriesId;
 use offsetdata_protocol::gateway_api::code;
@@ -112,17 +111,15 @@ async fn an_untrusted_worker_gets_no_key_and_is_told_so_for_good() {
     world.node.mine(2).await;
     let (content, blocks) = (training.content(&world).await, training.blocks(&world));
     let keys = training.access(1, Some(world.url())).keys(&blocks, 0, &content).unwrap();
-    for chunk in 0..2 {
-        let error = keys.secret(chunk).await.unwrap_err();
-        let SdkError::GatewayRefused(refusal) = &error else { panic!("{error}") };
-        if chunk == 0 {
-            assert_eq!((refusal.code.as_str(), refusal.status), (code::NOT_TRUSTED, 403));
-            assert!(!error.is_retryable());
-        }
-        break;
-    }
+    let error = keys.secret(0).await.unwrap_err();
+    let SdkError::GatewayRefused(refusal) = &error else { panic!("{error}") };
+    assert_eq!((refusal.code.as_str(), refusal.status), (code::NOT_TRUSTED, 403));
+    assert!(!error.is_retryable());
     assert_eq!(keys.records().await, 0);
-    assert!(training.access(1, None).receipts(world.url()).await.unwrap_err().to_string().len() > 10);
+    assert!(
+        training.access(1, None).receipts(world.url()).await.unwrap().is_empty(),
+        "nothing was signed for"
+    );
 
     // Trusted, it gets them; distrusted again, no more.
     training.trust(&world, true).await;
@@ -138,7 +135,6 @@ async fn an_untrusted_worker_gets_no_key_and_is_told_so_for_good() {
     world.node.mine(2).await;
     let SdkError::GatewayRefused(refusal) = keys.secret(1).await.unwrap_err() else { panic!("refused") };
     assert_eq!(refusal.code, code::DENIED);
-    assert_ne!(training.user.address(), Address::ZERO);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use alloy::primitives::B256;
 use offsetdata_content::{Collection as Content, Publisher};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::manifest::Visibility;
+use offsetdata_sdk::gateway::describe;
 use offsetdata_sdk::publishing;
 use offsetdata_sdk::{Recovery, collections};
 use serde_json::json;
@@ -51,12 +52,15 @@ impl Append {
         bar.finish_and_clear();
         let (id, receipt) =
             collections::register(&chain, &account, &published, Some(self.id), B256::ZERO).await?;
-        let newer = Content::open(blocks, collections::facts(&chain, id).await?.on_chain).await?;
+        let newer = Content::open(blocks.clone(), collections::facts(&chain, id).await?.on_chain).await?;
         let proven = publishing::prove_append(&chain, &account, id, &newer, &older).await?;
         let sealed = match visibility {
             Visibility::Private => seal_to(&chain, &account, id, &key, &gateways).await?,
             Visibility::Public => Vec::new(),
         };
+        if let Some(description) = self.described.description(&self.sealed) {
+            describe(&chain, &account, &blocks, id, &description).await?;
+        }
         let more = json!({
             "previous": self.id,
             "appended": newer.len() - older.len(),
