@@ -291,7 +291,8 @@ impl Training {
         units: u64,
     ) -> (Step, B256) {
         let block = PointsBlock::new(points.clone()).unwrap().encode().unwrap();
-        let values = messages::pack_values([0.5, 0.9, 0.6, 0.8].map(MetricValue::from_f64));
+        let [loss, unmeasured] = [points.last().unwrap().value, MetricValue::from_f64(f64::NAN)];
+        let values = messages::pack_values([loss, unmeasured, unmeasured, unmeasured]);
         let message = messages::Commitment {
             request: self.terms.request.0,
             attempt,

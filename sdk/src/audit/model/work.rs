@@ -211,10 +211,10 @@ impl Case<'_> {
             self.report.add(about, state, says, data);
             return;
         };
-        let result = take(commitment, &block, &mut work.series, named);
-        let wrong = result.and_then(|()| compare(&LAST, commitment.lastValues, work, named));
-        if let Err(why) = wrong {
-            work.whole = false;
+        let taken = take(commitment, &block, &mut work.series, named);
+        work.whole = taken.is_ok();
+        let compared = taken.and_then(|()| compare(&LAST, commitment.lastValues, work, named));
+        if let Err(why) = compared {
             self.fail(&about, format!("points of commitment {}: {why}", commitment.sequence));
         }
     }
