@@ -6,9 +6,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use alloy::sol_types::{SolStruct, SolValue};
+use futures::{Stream, StreamExt};
+use offsetdata_content::collection::CHUNKS_AHEAD;
 use offsetdata_content::{Blocks, Collection};
 use offsetdata_protocol::ChunkSecret;
 use offsetdata_protocol::bindings::training::DataInput;
+use offsetdata_protocol::chunk::OpenChunk;
 use offsetdata_protocol::gateway_api::{
     ReceiptEvidence, ReceiptUpload, TrainKeyRequest, TrainingOpened, TrainingUpload,
 };
@@ -177,6 +180,21 @@ impl TrainKeys {
     /// Records that were signed for, within the cap.
     pub async fn records(&self) -> u64 {
         self.given.lock().await.tree.len()
+    }
+
+    /// The chunks that hold records of the input, in order, a few ahead; each is verified against the root on chain. Those
+    /// that are open to all need no gateway.
+    pub fn chunks(&self) -> impl Stream<Item = Result<OpenChunk, SdkError>> + use<> {
+        let chunks = match self.content.chunks_of(self.selected.clone()) {
+            Ok(chunks) => chunks,
+            Err(error) => return futures::stream::iter([Err(SdkError::from(error))]).left_stream(),
+        };
+        let keys = self.clone();
+        let secret = move |ordinal| {
+            let keys = keys.clone();
+            async move { keys.secret(ordinal).await }
+        };
+        self.content.stream_with(chunks, CHUNKS_AHEAD, secret).right_stream()
     }
 
     /// The secret of a chunk. Chunks that need a key are asked for in rising order; what was given is given again.
