@@ -42,9 +42,15 @@ pub struct WorkerConfig {
     #[arg(long, env = "OFFSETDATA_ARTIFACT_KEY", value_name = "FILE", default_value = ".dev/artifact.key")]
     pub artifact_key: PathBuf,
 
-    /// Predictions that are made at the same time, beside a training; 0 for none
-    #[arg(long, env = "OFFSETDATA_PREDICTIONS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=16))]
-    pub predictions: u8,
+    /// Whether predictions are answered beside a training
+    #[arg(
+        long,
+        env = "OFFSETDATA_PREDICTIONS",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "true|false"
+    )]
+    pub predictions: bool,
 
     /// Seconds that a job has for a last checkpoint when the worker is told to stop
     #[arg(long, env = "OFFSETDATA_GRACE_SECONDS", default_value_t = 20)]

@@ -69,6 +69,8 @@ pub enum DatasetError {
     LabelOutOfRange { record: u64, label: u64, classes: u32 },
     #[error("record {record}: the set would exceed {max} bytes")]
     SetTooLarge { record: u64, max: usize },
+    #[error("record {record}: {reason}")]
+    NoRecord { record: u64, reason: String },
     #[error("record {record}: a text of {bytes} bytes, at most {max} are read")]
     TextTooLarge { record: u64, bytes: usize, max: usize },
     #[error("record {record} has no {kind} field {field:?}")]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use offsetdata_content::Blocks;
 use offsetdata_protocol::Digest;
@@ -13,22 +13,24 @@ use offsetdata_protocol::seal::{ContentPlace, ContentPurpose, SealingSecret};
 use offsetdata_protocol::selection::Split;
 use offsetdata_protocol::worker_api::{Action, Failure, Heartbeat, MAX_ARTIFACT_BYTES, Phase, Release};
 use offsetdata_sdk::{Account, Chain};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::WorkerError;
 use crate::artifact_key::entropy;
 use crate::inputs::{self, Given};
 use crate::offer::Job;
-use crate::relay::{After, Relay};
+use crate::relay::Relay;
 use crate::series::{Outcome, Series};
-use crate::trainers::{Examples, TrainerError, TrainerState};
+use crate::trainers::{Examples, TrainerError};
 
 mod checkpoint;
+mod following;
 mod training;
 
 use checkpoint::Checkpoint;
-use training::{Message, Wish};
+use following::Desk;
+use training::Wish;
 
 /// What a job is done with.
 #[derive(Debug, Clone)]
@@ -216,7 +218,16 @@ async fn work(job: &Job, tools: &Tools, progress: &Progress) -> Result<(), Worke
     let mut series = Series::new(job, domain, saved);
     let (stop, wish) = (progress.stop.clone(), progress.wish.clone());
     let (training, mut messages) = training::start(examples, job.details.seed.0, state, stop, wish);
-    let committed = follow(job, tools, progress, &mut series, &mut messages, total).await;
+    let desk = Desk {
+        job,
+        relay: &tools.relay,
+        account: &tools.account,
+        key: &tools.key,
+        commit_every: tools.commit_every,
+        stopping: &tools.stopping,
+        progress,
+    };
+    let committed = desk.follow(&mut series, &mut messages, total).await;
     if committed.is_err() {
         progress.stop.store(true, Ordering::Relaxed);
     }
@@ -260,99 +271,4 @@ async fn resumed(job: &Job, tools: &Tools) -> Result<Option<Checkpoint>, WorkerE
     let checkpoint = Checkpoint::open(&sealed, reference, job.request, job.trainer, &tools.key)?;
     tracing::info!(points = reference.point_count, units = reference.units, "goes on from a checkpoint");
     Ok(Some(checkpoint))
-}
-
-/// Takes what the training says until it ends; commits whenever it is time, before a checkpoint, and at the end.
-async fn follow(
-    job: &Job,
-    tools: &Tools,
-    progress: &Progress,
-    series: &mut Series,
-    messages: &mut mpsc::UnboundedReceiver<Message>,
-    total: u64,
-) -> Result<(), WorkerError> {
-    let mut last = Instant::now();
-    loop {
-        let until_commit = tools.commit_every.saturating_sub(last.elapsed());
-        match tokio::time::timeout(until_commit, messages.recv()).await {
-            Ok(Some(Message::Metric(event))) => {
-                series.push(&event)?;
-                let ppm = event.units.saturating_mul(1_000_000) / total.max(1);
-                progress.ppm.store(ppm, Ordering::Relaxed);
-                if !series.is_full() {
-                    continue;
-                }
-            }
-            Ok(Some(Message::State(state))) => {
-                keep(job, tools, series, state).await?;
-                progress.wish.done();
-                if *tools.stopping.borrow() {
-                    progress.stop.store(true, Ordering::Relaxed);
-                    progress.kept.send_replace(true);
-                }
-                last = Instant::now();
-                continue;
-            }
-            Ok(Some(Message::Evaluating)) => {
-                progress.enter(Phase::Evaluating);
-                continue;
-            }
-            Ok(None) => {
-                // A result follows a commitment of its own attempt, even where there was nothing left to measure.
-                if series.is_behind() {
-                    commit(job, tools, series).await?;
-                }
-                return Ok(());
-            }
-            Err(_) => {}
-        }
-        last = Instant::now();
-        if series.has_points() {
-            commit(job, tools, series).await?;
-        }
-    }
-}
-
-/// Commits up to the state, so that all its points stand, and has the relayer keep it. A checkpoint that is not kept
-/// costs time after a crash, and nothing now.
-async fn keep(job: &Job, tools: &Tools, series: &mut Series, state: TrainerState) -> Result<(), WorkerError> {
-    series.reach(state.units);
-    if series.is_behind() {
-        commit(job, tools, series).await?;
-    }
-    let (sequence, point_count, units, saved) = series.saved()?;
-    let (request, trainer, key) = (job.request, job.trainer, tools.key.clone());
-    let sealing = tokio::task::spawn_blocking(move || {
-        Checkpoint { series: saved, state: state.bytes }.seal(request, trainer, &key)
-    });
-    let sealed = sealing.await.map_err(|e| TrainerError::Backend(e.to_string()))?;
-    let after = After { sequence, point_count, units };
-    let kept = match sealed {
-        Ok(sealed) => {
-            let digest = Digest::of(&sealed);
-            let stored = tools.relay.put_checkpoint(job.request, job.attempt, after, sealed).await;
-            stored.and_then(|stored| match stored.digest.0 == digest.0 {
-                true => Ok(()),
-                false => Err(WorkerError::Checkpoint(format!("sent {digest}, stored {}", stored.digest))),
-            })
-        }
-        Err(error) => Err(error),
-    };
-    match kept {
-        Ok(()) => tracing::info!(points = point_count, units, step = state.step, "checkpoint kept"),
-        Err(error) => tracing::warn!(%error, "checkpoint not kept"),
-    }
-    Ok(())
-}
-
-async fn commit(job: &Job, tools: &Tools, series: &mut Series) -> Result<(), WorkerError> {
-    let upload = series.commitment(&tools.account)?;
-    let accepted = tools.relay.commit(job.request, &upload).await?;
-    tracing::info!(
-        sequence = accepted.sequence,
-        points = upload.point_count,
-        units = upload.units,
-        "committed"
-    );
-    series.accepted(&upload)
 }

@@ -103,4 +103,4 @@ fn same(what: &str, expected: B256, actual: B256) -> Result<(), WorkerError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,6 +20,7 @@ use offsetdata_protocol::{Digest, relay_api};
 use offsetdata_sdk::Account;
 
 use crate::WorkerError;
+use crate::dataset::DatasetError;
 use crate::relay::{Relay, sign};
 use crate::trainers::{BuiltIn, Model};
 
@@ -152,14 +153,11 @@ fn predict(
     model: &Model,
     records: &[offsetdata_protocol::gateway_api::Base64],
 ) -> Result<Vec<relay_api::Prediction>, WorkerError> {
-    let decoded = records
-        .iter()
-        .enumerate()
-        .map(|(number, record)| {
-            RecordRef::decode(&record.0)
-                .map_err(|error| WorkerError::Unsupported(format!("record {number}: {error}")))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let decoded = (0u64..).zip(records).map(|(number, record)| {
+        RecordRef::decode(&record.0)
+            .map_err(|error| DatasetError::NoRecord { record: number, reason: error.to_string() })
+    });
+    let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
     let predictions = model.predict(&decoded)?;
     Ok(predictions
         .into_iter()

@@ -106,11 +106,10 @@ impl Worker {
             key: self.key.clone(),
             cache: self.cache.clone(),
         };
-        // They end with the session: a claim that nobody answers is another worker's soon.
-        let mut predictors = tokio::task::JoinSet::new();
-        for _ in 0..self.config.predictions {
-            let predictor = predictor.clone();
-            predictors.spawn(async move { predictor.serve().await });
+        // It ends with the session: a prediction that nobody answers is another worker's soon.
+        let mut predicting = tokio::task::JoinSet::new();
+        if self.config.predictions {
+            predicting.spawn(async move { predictor.serve().await });
         }
         loop {
             let wait = MAX_CLAIM_WAIT_SECONDS.min(20);

@@ -7,7 +7,7 @@ use offsetdata_sdk::Account;
 
 use super::*;
 
-fn deployment() -> Deployment {
+pub(crate) fn deployment() -> Deployment {
     let at = address!("0x00000000000000000000000000000000000000c0");
     Deployment {
         chain_id: 31337,
@@ -87,6 +87,12 @@ fn offer(hyperparameters: &str) -> (JobOffer, Address) {
     (offer, worker)
 }
 
+/// A job for a trainer, as a worker has it once the offer was checked.
+pub(crate) fn job(trainer: BuiltIn) -> Job {
+    let (offer, worker) = offer("{}");
+    Job { trainer, ..check(&offer, &deployment(), worker).unwrap() }
+}
+
 #[test]
 fn a_whole_offer_passes() {
     let (offer, worker) = offer("{}");
@@ -126,6 +132,19 @@ fn one_changed_part_is_enough_to_refuse() {
     assert!(check(&whole, &deployment(), Address::repeat_byte(8)).is_err());
     let elsewhere = Deployment { chain_id: 1, ..deployment() };
     assert!(check(&whole, &elsewhere, worker).is_err());
+}
+
+#[test]
+fn an_attempt_goes_on_where_its_checkpoint_is() {
+    let (mut offer, worker) = offer("{}");
+    let checkpoint = CheckpointRef { attempt: 1, point_count: 7, units: 40, digest: B256::ZERO, bytes: 10 };
+    offer.checkpoint = Some(checkpoint);
+    let refused = check(&offer, &deployment(), worker).unwrap_err();
+    assert!(refused.to_string().contains("point 0"), "{refused}");
+    offer.checkpoint = Some(CheckpointRef { point_count: 0, ..checkpoint });
+    assert!(check(&offer, &deployment(), worker).unwrap().checkpoint.is_some());
+    offer.checkpoint = Some(CheckpointRef { point_count: 0, bytes: u64::MAX, ..checkpoint });
+    assert!(check(&offer, &deployment(), worker).unwrap_err().to_string().contains("at most"));
 }
 
 #[test]
