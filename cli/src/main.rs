@@ -69,4 +69,22 @@ mod tests {
         look_into(&cli, &settings);
         cli.debug_assert();
     }
+
+    /// Whoever asks for help sees what to type.
+    #[test]
+    fn every_command_has_an_example() {
+        fn look_into(command: &clap::Command, path: &str) {
+            for below in command.get_subcommands() {
+                let path = format!("{path} {}", below.get_name());
+                if below.has_subcommands() {
+                    look_into(below, &path);
+                    continue;
+                }
+                let said = below.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(said.starts_with("Example"), "`{path} --help` has no example");
+                assert!(said.contains(&path), "the example of `{path}` shows another command: {said}");
+            }
+        }
+        look_into(&Cli::command(), "offsetdata");
+    }
 }

@@ -1,9 +1,9 @@
-//! `offsetdata account`: who an account is, what it has and what the coordinator owes it.
+//! `offsetdata account`: who an account is, what it has and what the contracts owe it.
 
 use alloy::primitives::{Address, U256};
 use alloy::providers::Provider;
 use anyhow::Context as _;
-use offsetdata_sdk::{token, training};
+use offsetdata_sdk::{billing, token};
 use serde_json::json;
 
 use crate::context::Settings;
@@ -23,7 +23,7 @@ pub(crate) enum Account {
         #[arg(long)]
         to: Option<Address>,
     },
-    /// Take out what the coordinator owes the account
+    /// Take out what the contracts owe the account
     #[command(after_help = "Example: offsetdata account withdraw --as dev:2")]
     Withdraw,
 }
@@ -39,21 +39,25 @@ impl Account {
             Self::Show => {}
             Self::Mint { amount, to } => token::mint(&chain, &account, to.unwrap_or(address), amount).await?,
             Self::Withdraw => {
-                training::withdraw(&chain, &account).await?;
+                billing::withdraw(&chain, &account).await?;
             }
         }
         let native = chain.provider().get_balance(address).await.context("asking for the balance")?;
         let balance = token::balance_of(&chain, address).await?;
-        let credit = training::credit_of(&chain, address).await?;
+        let owed = billing::credits(&chain, address).await?;
         let value = json!({
             "address": address,
             "native": native.to_string(),
             "token": balance.to_string(),
-            "credit": credit.to_string(),
+            "credit": owed.coordinator.to_string(),
+            "billingCredit": owed.billing.to_string(),
+            "accessCredit": owed.access.to_string(),
         });
         output::print(settings.json, &value, || {
             format!(
-                "address  {address}\nnative   {native} wei\ntoken    {balance}\ncredit   {credit} at the coordinator"
+                "address  {address}\nnative   {native} wei\ntoken    {balance}\ncredit   {} for trainings, {} for reading, \
+                 {} for rights",
+                owed.coordinator, owed.billing, owed.access
             )
         });
         Ok(())

@@ -1,6 +1,7 @@
 //! `offsetdata dev`: the whole network on this machine: a chain, the contracts, indexer, gateway, relayer and worker, each a process of its own, started again when it dies and stopped together.
 
 mod parts;
+mod services;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::process::Command;
 
 use crate::context::Settings;
 use crate::output;
-use parts::{Part, Parts};
+use parts::Parts;
 
 /// What each development account is given on the first start: 1,000,000 tokens of 6 decimals.
 const PURSE: u64 = 1_000_000_000_000;
@@ -70,18 +71,20 @@ pub(crate) struct Dev {
 impl Dev {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let root = repository()?;
-        if self.fresh && self.dir.exists() {
-            ensure!(
-                self.dir.join("logs").is_dir(),
-                "{} is no folder of `offsetdata dev`; it is not deleted",
-                self.dir.display()
-            );
-            parts::stop_leftovers(&self.dir);
-            std::fs::remove_dir_all(&self.dir).with_context(|| format!("deleting {}", self.dir.display()))?;
-        }
+        let known = self.dir.join("logs").is_dir();
+        ensure!(
+            known || !self.fresh || !self.dir.exists(),
+            "{} is no folder of `offsetdata dev`; it is not deleted",
+            self.dir.display()
+        );
         std::fs::create_dir_all(self.dir.join("logs"))
             .with_context(|| format!("creating {}", self.dir.display()))?;
+        let lock = parts::lock(&self.dir)?;
         parts::stop_leftovers(&self.dir);
+        if self.fresh {
+            parts::clear(&self.dir)?;
+        }
+        self.check_ports().await?;
         let mut parts = Parts::new(&self.dir);
         let result = tokio::select! {
             result = self.serve(&settings, &root, &mut parts) => result,
@@ -89,7 +92,24 @@ impl Dev {
         };
         eprintln!("stopping");
         parts.stop().await;
+        drop(lock);
         result
+    }
+
+    /// A port that somebody else has would make us talk to somebody else's chain.
+    async fn check_ports(&self) -> anyhow::Result<()> {
+        for (part, flag, port) in [
+            ("chain", "--rpc-port", self.rpc_port),
+            ("indexer", "--indexer-port", self.indexer_port),
+            ("relayer", "--relayer-port", self.relayer_port),
+            ("gateway", "--gateway-port", self.gateway_port),
+            ("blocks", "--blocks-port", self.blocks_port),
+        ] {
+            TcpListener::bind(("127.0.0.1", port)).await.map(drop).with_context(|| {
+                format!("port {port} for the {part} is taken: stop what has it, or name another with {flag}")
+            })?;
+        }
+        Ok(())
     }
 
     async fn serve(&self, settings: &Settings, root: &Path, parts: &mut Parts) -> anyhow::Result<()> {
@@ -116,22 +136,12 @@ impl Dev {
         Ok(())
     }
 
-    fn anvil(&self, root: &Path) -> anyhow::Result<Part> {
-        let own = root.join(".tools/bin/anvil");
-        let program = if own.exists() { own } else { PathBuf::from("anvil") };
-        let mut command = Command::new(program);
-        command.args(["--host", "127.0.0.1", "--port", &self.rpc_port.to_string()]);
-        command.args(["--block-time", &self.block_time.to_string(), "--slots-in-an-epoch", "1"]);
-        command.args(["--state-interval", "5", "--state"]).arg(self.dir.join("anvil.json"));
-        Ok(Part::new("chain", command))
-    }
-
     /// Deploys what is not there yet, and fills the purses the first time.
     async fn contracts(&self, root: &Path, rpc: &str, deployment: Deployment) -> anyhow::Result<Chain> {
         let deployer = Account::dev(0)?;
         if let Ok(chain) = Chain::connect(rpc, deployment.clone()).await {
             eprintln!("contracts   were deployed before");
-            return Ok(chain);
+            return fill_purses(chain).await;
         }
         eprintln!("contracts   building and deploying");
         let log = std::fs::File::create(self.dir.join("logs/deploy.log"))?;
@@ -151,65 +161,7 @@ impl Dev {
         let chain = Chain::connect(rpc, deployment)
             .await
             .context("the contracts are not at the committed addresses: run scripts/export-deployments")?;
-        for (_, index) in ROLES {
-            token::mint(&chain, &deployer, Account::dev(index)?.address(), U256::from(PURSE)).await?;
-        }
-        Ok(chain)
-    }
-
-    fn service(&self, name: &'static str, rpc: &str) -> anyhow::Result<Command> {
-        let mut command = Command::new(std::env::current_exe().context("finding this program")?);
-        command.arg(name).env("OFFSETDATA_RPC_URL", rpc).env("OFFSETDATA_BLOCKS", self.dir.join("blocks"));
-        command.env("OFFSETDATA_DEPLOYMENT", self.dir.join("deployment.json"));
-        command
-            .env("OFFSETDATA_DATABASE_URL", format!("sqlite:{}", self.dir.join("offsetdata.db").display()));
-        Ok(command)
-    }
-
-    fn indexer(&self, rpc: &str) -> anyhow::Result<Part> {
-        let mut command = self.service("indexer", rpc)?;
-        command.env("OFFSETDATA_INDEXER_LISTEN", format!("127.0.0.1:{}", self.indexer_port));
-        Ok(Part::new("indexer", command))
-    }
-
-    fn gateway(&self, rpc: &str) -> anyhow::Result<Part> {
-        let mut command = self.service("gateway", rpc)?;
-        command.env("OFFSETDATA_GATEWAY_LISTEN", format!("127.0.0.1:{}", self.gateway_port));
-        command.env("OFFSETDATA_GATEWAY_URL", self.gateway_url());
-        command.env("OFFSETDATA_GATEWAY_SIGNER_KEY", Account::dev(7)?.signer().to_bytes().to_string());
-        command.env("OFFSETDATA_GATEWAY_SEALING_KEY_FILE", self.dir.join("sealing.key"));
-        Ok(Part::new("gateway", command))
-    }
-
-    fn relayer(&self, rpc: &str) -> anyhow::Result<Part> {
-        let mut command = self.service("relayer", rpc)?;
-        command.env("OFFSETDATA_RELAYER_LISTEN", format!("127.0.0.1:{}", self.relayer_port));
-        command.env("OFFSETDATA_RELAYER_URL", self.relayer_url());
-        command.env("OFFSETDATA_ARTIFACTS", self.dir.join("artifacts"));
-        // Users on this network need no ETH.
-        command.env("OFFSETDATA_SPONSOR_GAS_PER_DAY", "1000000000");
-        command.env("OFFSETDATA_SPONSOR_GAS_PER_ACCOUNT", "100000000");
-        command.env("OFFSETDATA_SPONSOR_CALLS_PER_MINUTE", "600");
-        command.env("OFFSETDATA_EXPIRE", "true");
-        // Everyone knows the keys of the development accounts: this one is no secret.
-        command.env("OFFSETDATA_SCHEDULER_KEY", Account::dev(5)?.signer().to_bytes().to_string());
-        Ok(Part::new("relayer", command))
-    }
-
-    fn worker(&self, rpc: &str) -> anyhow::Result<Part> {
-        let mut command = self.service("worker", rpc)?;
-        command.env("OFFSETDATA_RELAYER_URL", self.relayer_url());
-        command.env("OFFSETDATA_WORKER_KEY", "dev:4");
-        command.env("OFFSETDATA_COMMIT_SECONDS", self.commit_seconds.to_string());
-        Ok(Part::new("worker", command))
-    }
-
-    fn gateway_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.gateway_port)
-    }
-
-    fn relayer_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.relayer_port)
+        fill_purses(chain).await
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
@@ -270,6 +222,23 @@ impl Dev {
         });
         Ok(())
     }
+}
+
+/// Gives everyone tokens, where the last one has none: a start was cut short, or this is the first.
+async fn fill_purses(chain: Chain) -> anyhow::Result<Chain> {
+    let last = Account::dev(ROLES[ROLES.len() - 1].1)?.address();
+    if token::balance_of(&chain, last).await?.is_zero() {
+        // Each asks the faucet itself, so that one block is enough for all.
+        let filled = ROLES.map(|(_, index)| {
+            let chain = &chain;
+            async move {
+                let account = Account::dev(index)?;
+                token::mint(chain, &account, account.address(), U256::from(PURSE)).await
+            }
+        });
+        futures::future::try_join_all(filled).await?;
+    }
+    Ok(chain)
 }
 
 /// The folder of the sources: contracts are built from it.

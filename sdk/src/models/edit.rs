@@ -2,11 +2,13 @@
 //! for later requests changes nothing for running ones.
 
 use alloy::primitives::{Address, U256};
+use alloy::providers::Provider;
 use alloy::rpc::types::TransactionReceipt;
 use offsetdata_protocol::bindings::models::ModelRegistry;
 use offsetdata_protocol::ids::{BaseId, MethodId, ModelId, ProjectId};
 
 use super::Metadata;
+use crate::chain::rpc;
 use crate::{Account, Chain, SdkError};
 
 /// Most accounts in one call: longer lists are sent in several.
@@ -121,12 +123,15 @@ pub async fn transfer_model(
     model: ModelId,
     to: Address,
 ) -> Result<TransactionReceipt, SdkError> {
-    let call = ModelRegistry::safeTransferFrom_0Call {
-        from: owner.address(),
-        to,
-        tokenId: U256::from_be_bytes(model.0.0),
-    };
-    chain.send(owner, chain.deployment().model_registry, &call).await
+    let (from, token_id) = (owner.address(), U256::from_be_bytes(model.0.0));
+    let registry = chain.deployment().model_registry;
+    if chain.provider().get_code_at(to).await.map_err(rpc)?.is_empty() {
+        return chain
+            .send(owner, registry, &ModelRegistry::transferFromCall { from, to, tokenId: token_id })
+            .await;
+    }
+    let call = ModelRegistry::safeTransferFrom_0Call { from, to, tokenId: token_id };
+    chain.send(owner, registry, &call).await
 }
 
 /// Retires a base for good: no new models and requests. Its developer only.

@@ -1,12 +1,12 @@
 //! The processes of a network: each with a log of its own, started again when it dies, stopped together. It knows
 //! nothing of what they do.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -15,6 +15,9 @@ use tokio::process::{Child, Command};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before a process that died is started again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Held while a network runs in the folder.
+const LOCK: &str = "lock";
 
 /// One process.
 #[derive(Debug)]
@@ -117,6 +120,36 @@ impl Parts {
             eprintln!("pids: {error}");
         }
     }
+}
+
+/// Keeps a second start out of the folder, and its processes alive. A start that was killed holds it no longer.
+pub(super) fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join(LOCK);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("a network runs in {} already: stop it, or name another --dir", dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+/// Deletes everything in the folder but the lock.
+pub(super) fn clear(dir: &Path) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        let gone = match entry.file_name() == LOCK {
+            true => continue,
+            false if entry.file_type()?.is_dir() => std::fs::remove_dir_all(&path),
+            false => std::fs::remove_file(&path),
+        };
+        gone.with_context(|| format!("deleting {}", path.display()))?;
+    }
+    std::fs::create_dir(dir.join("logs")).with_context(|| format!("creating {}/logs", dir.display()))
 }
 
 /// Stops processes that a killed start left behind. Only what still runs a program of ours is touched.
