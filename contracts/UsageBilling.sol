@@ -273,7 +273,8 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
         if (failure.length != 0) return (0, failure);
         failure = _unsigned(signer, _digest(voucher), item.signature);
         if (failure.length != 0) return (0, failure);
-        (paid, failure) = _fetch(voucher, paid, whole);
+        uint256 taken;
+        (paid, taken, failure) = _fetch(voucher, paid, whole);
         if (failure.length != 0) return (0, failure);
 
         if (signer != voucher.payer) _spenders[voucher.payer][signer].spent += paid.toUint96();
@@ -283,7 +284,7 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
             _revenue[voucher.collection][voucher.payee] += paid;
         }
         emit VoucherSettled(
-            voucher.payer, voucher.payee, voucher.collection, voucher.lane, signer, voucher.records, paid
+            voucher.payer, voucher.payee, voucher.collection, voucher.lane, signer, voucher.records, paid, taken
         );
     }
 
@@ -359,19 +360,25 @@ contract UsageBilling is IUsageBilling, Credits, EIP712 {
 
     /// @dev Takes `due`, or where not `whole` what there is of it: the deposit first where the voucher says so, the
     /// rest from the allowance.
+    /// @return paid What was taken in all.
+    /// @return taken What of it was taken from the deposit.
+    /// @return failure Empty, or the encoded error of why nothing was paid.
     function _fetch(UsageVoucher memory voucher, uint256 due, bool whole)
         private
-        returns (uint256 paid, bytes memory failure)
+        returns (uint256 paid, uint256 taken, bytes memory failure)
     {
-        if (!voucher.fromDeposit) return _fetchAllowed(voucher.payer, due, 0, whole);
+        if (!voucher.fromDeposit) {
+            (paid, failure) = _fetchAllowed(voucher.payer, due, 0, whole);
+            return (paid, 0, failure);
+        }
 
         DepositState storage state = _deposits[voucher.payer][voucher.payee];
         uint256 balance = state.balance;
-        uint256 taken = Math.min(due, balance);
+        taken = Math.min(due, balance);
         paid = taken;
         if (taken < due) {
             (paid, failure) = _fetchAllowed(voucher.payer, due, taken, whole);
-            if (failure.length != 0) return (0, failure);
+            if (failure.length != 0) return (0, 0, failure);
         }
         if (taken != 0) _takeDeposit(state, balance, taken);
     }

@@ -22,7 +22,8 @@ import {ICredits} from "./ICredits.sol";
 interface IUsageBilling is ICredits {
     // ---------------------------------------------------------------- events
 
-    /// @notice Emitted when a voucher is paid, in full or in part. What a lane has settled is the sum of its `paid`.
+    /// @notice Emitted when a voucher is paid, in full or in part. What a lane has settled is the sum of its `paid`; what
+    /// of `paid` came from the deposit is `depositTaken`, the rest came from the allowance.
     event VoucherSettled(
         address indexed payer,
         address indexed payee,
@@ -30,7 +31,8 @@ interface IUsageBilling is ICredits {
         uint64 lane,
         address signer,
         uint64 records,
-        uint256 paid
+        uint256 paid,
+        uint256 depositTaken
     );
 
     /// @notice Emitted for each voucher of a batch that could not be paid at all; `reason` is the error's selector.

@@ -4,6 +4,7 @@ mod account;
 mod billing;
 mod block;
 mod collection;
+mod deposits;
 mod events;
 mod loaders;
 mod located;

@@ -317,9 +317,9 @@ async fn lineage_is_told_both_ways() {
     let data = server
         .ask(&format!(
             r#"{{ collection(id: "{}") {{ requests(last: 1) {{ edges {{ node {{
-                 id children {{ edges {{ node {{ id }} }} }} parentRequest {{ id }} method {{ name unitPrice }}
+                 id children(first: 1) {{ edges {{ node {{ id }} }} }} parentRequest {{ id }} method {{ name unitPrice }}
                  versions {{ version worker results {{ testLoss }} model {{ id base {{ id developer workers }} project {{ id owner
-                   models {{ edges {{ node {{ versions {{ edges {{ node {{ request {{ id inputs {{ collection {{ id }} }} }} }} }} }} }} }} }} }} }} }}
+                   models(first: 1) {{ edges {{ node {{ versions(first: 1) {{ edges {{ node {{ request {{ id inputs {{ collection {{ id }} }} }} }} }} }} }} }} }} }} }} }}
                  money {{ escrowed developerPaid relayPaid settlementFee held relayers {{ relayer landings paid }} publishers {{ paid }} }}
                }} }} }} }} }}"#,
             word("collection", 0)

@@ -85,7 +85,7 @@ async fn served(content: &Blocks) -> Server {
             (billing, events::settled_to(0, account(5), account(5), 0, u64::MAX, U256::from(1))),
         ],
         vec![
-            (billing, voucher(reader, 1, 160, 120)),
+            (billing, events::settled_from(0, reader, payee, 1, 160, U256::from(120), U256::from(70))),
             (billing, events::settled(0, other, 3, u64::MAX, U256::from(u128::MAX))),
             (billing, events::settled(0, other, 4, u64::MAX, U256::from(u128::MAX))),
             (access, events::revoked(0, reader, 450)),
@@ -279,7 +279,8 @@ async fn sums_are_exact() {
             r#"{{ account(address: "{}") {{ statement(as: PAYER) {{ total }}
                  payments(as: PAYER, newestFirst: false) {{ edges {{ node {{ kind amount payee }} }} }}
                  spenders {{ edges {{ node {{ cap spent valid }} }} }}
-                 deposits(as: PAYER) {{ edges {{ node {{ kind balance }} }} }}
+                 deposits(as: PAYER, newestFirst: false) {{ edges {{ node {{ kind amount balance }} }} }}
+                 depositStates(as: PAYER) {{ edges {{ node {{ payee balance thawing thawsAt }} }} }}
                  vouchers(as: PAYER) {{ edges {{ node {{ paid }} }} }} }}
                  collection(id: "{id}") {{ usage(byPayer: true) {{ payer records }} }} }}"#,
             account(1)
@@ -301,9 +302,16 @@ async fn sums_are_exact() {
         json!({ "cap": "1000", "spent": "420", "valid": true })
     );
     assert_eq!(
-        graph["account"]["deposits"]["edges"][0]["node"],
-        json!({ "kind": "DEPOSITED", "balance": "77" })
+        graph["account"]["deposits"]["edges"],
+        json!([
+            { "node": { "kind": "DEPOSITED", "amount": "77", "balance": "77" } },
+            { "node": { "kind": "TAKEN", "amount": "70", "balance": null } }
+        ])
     );
+    let stands = json!({ "payee": hex(account(9)), "balance": "7", "thawing": "0", "thawsAt": null });
+    assert_eq!(graph["account"]["depositStates"]["edges"][0]["node"], stands);
+    let told = server.read(&format!("/v1/accounts/{}/deposit-states?as=payee", account(9))).await;
+    assert_eq!((&told["data"][0]["balance"], &told["next"]), (&json!("7"), &Value::Null));
     assert_eq!(graph["collection"]["usage"].as_array().unwrap().len(), 2);
 
     let withdrawn = server.read(&format!("/v1/accounts/{}/withdrawals?order=oldest", account(9))).await;

@@ -10,6 +10,7 @@ use offsetdata_store::chain::rights::{self, AccessFilter};
 use offsetdata_store::chain::statement;
 
 use super::billing::{DepositEvent, Revenue, ShareClaim, SkippedVoucher, Spender, Voucher};
+use super::deposits::{self, Deposit};
 use super::page::{Paging, Place, cost};
 use super::payments::{Credit, Payment, StatementLine, Withdrawal};
 use super::rights::{Access, AccessEvent, Right};
@@ -49,6 +50,7 @@ impl Account {
     }
     /// Rights by token, in the order in which they first appeared.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn access(
         &self,
         ctx: &Context<'_>,
@@ -88,6 +90,7 @@ impl Account {
     }
     /// Vouchers that it paid or was paid by.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn vouchers(
         &self,
         ctx: &Context<'_>,
@@ -107,6 +110,7 @@ impl Account {
     }
     /// Vouchers of batches that were passed over.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn skipped_vouchers(
         &self,
         ctx: &Context<'_>,
@@ -141,6 +145,7 @@ impl Account {
     }
     /// What happened to its deposits, or to those for it.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn deposits(
         &self,
         ctx: &Context<'_>,
@@ -157,8 +162,25 @@ impl Account {
         let rows = billing::list_deposit_events(&mut conn, payer, payee, paging.page(newest_first)).await;
         paging.locate(&mut conn, rows).await
     }
+    /// Its deposits, or those for it, as they stand; in the order in which they were first made.
+    #[graphql(complexity = "cost(first, last, 5 + child_complexity)")]
+    async fn deposit_states(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "as")] side: Side,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<Place, Deposit>> {
+        let paging = Paging::new(first, after, last, before)?;
+        let (payer, payee) = self.sides(side);
+        let rows = deposits::list(&mut *conn(ctx).await?, payer, payee, paging.page(false)).await;
+        Ok(paging.connect(rows.map_err(internal)?, |(position, deposit)| (Place(position), deposit)))
+    }
     /// Its statement: what it paid or was paid for collections.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn payments(
         &self,
         ctx: &Context<'_>,

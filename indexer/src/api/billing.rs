@@ -109,10 +109,11 @@ pub(crate) enum DepositEventKind {
     Thawing,
     /// What had thawed was credited to the payer.
     Withdrawn,
+    /// A voucher was paid from it.
+    Taken,
 }
 
-/// One thing that happened to a deposit. Vouchers take of it without an event of their own: what it holds now says the
-/// contract's `depositOf`.
+/// One thing that happened to a deposit.
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DepositEvent {

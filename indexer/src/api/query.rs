@@ -97,6 +97,7 @@ impl Query {
 
     /// Offers that stand.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn offers(
         &self,
         ctx: &Context<'_>,
@@ -126,6 +127,7 @@ impl Query {
     }
 
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn bases(
         &self,
         ctx: &Context<'_>,
@@ -147,6 +149,7 @@ impl Query {
     }
 
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
@@ -168,6 +171,7 @@ impl Query {
     }
 
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn models(
         &self,
         ctx: &Context<'_>,
@@ -192,6 +196,7 @@ impl Query {
     }
 
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn training_requests(
         &self,
         ctx: &Context<'_>,

@@ -63,6 +63,7 @@ fn parts() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::get_statement))
         .routes(routes!(accounts::list_spenders))
         .routes(routes!(accounts::list_deposits))
+        .routes(routes!(accounts::list_deposit_states))
         .routes(routes!(accounts::list_credits))
         .routes(routes!(accounts::list_withdrawals))
         .routes(routes!(requests::list_requests))

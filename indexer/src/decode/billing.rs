@@ -25,8 +25,18 @@ pub(super) fn push(rows: &mut ChainRows, position: Position, log: &Log) -> Resul
     };
     match Event::decode_log(log)?.data {
         Event::VoucherSettled(e) => {
-            if e.paid > U256::from(u128::MAX) {
-                return Err(Error::custom("a voucher paid more than 128 bits can promise"));
+            if e.paid > U256::from(u128::MAX) || e.depositTaken > e.paid {
+                return Err(Error::custom("a voucher paid more than it can promise, or less than it took"));
+            }
+            if !e.depositTaken.is_zero() {
+                rows.deposit_events.push(deposit(
+                    DepositEventKind::Taken,
+                    e.payer,
+                    e.payee,
+                    e.depositTaken,
+                    None,
+                    Count(0),
+                ));
             }
             let settled = VoucherSettled {
                 payer: e.payer,

@@ -524,6 +524,19 @@ pub fn settled_to(
     records: u64,
     paid: U256,
 ) -> LogData {
+    settled_from(collection, payer, payee, lane, records, paid, U256::ZERO)
+}
+
+/// A voucher that took a part of what it paid from the deposit.
+pub fn settled_from(
+    collection: u64,
+    payer: Address,
+    payee: Address,
+    lane: u64,
+    records: u64,
+    paid: U256,
+    taken: U256,
+) -> LogData {
     UsageBilling::VoucherSettled {
         payer,
         payee,
@@ -532,6 +545,7 @@ pub fn settled_to(
         signer: account(400),
         records,
         paid,
+        depositTaken: taken,
     }
     .encode_log_data()
 }

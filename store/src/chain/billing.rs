@@ -1,5 +1,4 @@
-//! Payment for use: vouchers that were settled or skipped, spender keys, deposits, revenue and shares. What a voucher took from
-//! a deposit stands in no event: a deposit's balance is only known where an event names it.
+//! Payment for use: vouchers that were settled or skipped, spender keys, deposits, revenue and shares. It adds no deposits up.
 
 use alloy::primitives::{Address, FixedBytes, U256};
 use offsetdata_protocol::ids::CollectionId;
@@ -170,18 +169,20 @@ pub(super) fn whole(parts: [Count; 4]) -> U256 {
 
 coded! {
     /// What happened to a deposit.
-    DepositEventKind "0 to 2" {
+    DepositEventKind "0 to 3" {
         /// The payer added to it.
         Deposited = 0,
         /// The payer gave notice of taking out, or took the notice back.
         Thawing = 1,
         /// What had thawed was credited to the payer.
         Withdrawn = 2,
+        /// A voucher was paid from it.
+        Taken = 3,
     }
 }
 
 record! {
-    /// `Deposited`, `DepositThawing` and `DepositWithdrawn`.
+    /// `Deposited`, `DepositThawing`, `DepositWithdrawn`, and what `VoucherSettled` took from a deposit.
     DepositEventRow in "deposit_events" {
         /// Where.
         position: Position,
@@ -191,7 +192,7 @@ record! {
         payer: Address,
         /// For whom.
         payee: Address,
-        /// What was added, is to thaw or was taken out.
+        /// What was added, is to thaw, was taken out or paid a voucher.
         amount: U256,
         /// The deposit after it, where the event says.
         balance: Option<U256>,
@@ -293,6 +294,22 @@ pub async fn list_deposit_events(
     page: Page,
 ) -> Result<Vec<DepositEventRow>, StoreError> {
     let filter = Filter::all().equal_some("payer", payer.as_ref()).equal_some("payee", payee.as_ref());
+    list_where(conn, filter, page).await
+}
+
+/// The first event of each deposit, of one payer and for one payee where they are named: one row a deposit.
+pub async fn list_first_deposit_events(
+    conn: &mut Conn,
+    payer: Option<Address>,
+    payee: Option<Address>,
+    page: Page,
+) -> Result<Vec<DepositEventRow>, StoreError> {
+    let first = "not exists (select 1 from deposit_events n where n.payer = deposit_events.payer
+                 and n.payee = deposit_events.payee and n.position < deposit_events.position)";
+    let filter = Filter::all()
+        .equal_some("payer", payer.as_ref())
+        .equal_some("payee", payee.as_ref())
+        .holds(first, []);
     list_where(conn, filter, page).await
 }
 

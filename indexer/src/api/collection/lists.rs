@@ -69,6 +69,7 @@ impl Collection {
     }
     /// Who holds or held rights by token, in the order in which they first appeared.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn access(
         &self,
         ctx: &Context<'_>,
@@ -95,6 +96,7 @@ impl Collection {
     }
     /// What happened to rights.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn access_events(
         &self,
         ctx: &Context<'_>,
@@ -144,6 +146,7 @@ impl Collection {
     }
     /// Settled vouchers.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn vouchers(
         &self,
         ctx: &Context<'_>,
@@ -163,6 +166,7 @@ impl Collection {
     }
     /// Vouchers of batches that were passed over.
     #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn skipped_vouchers(
         &self,
         ctx: &Context<'_>,

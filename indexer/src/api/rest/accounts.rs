@@ -13,6 +13,7 @@ use super::params::{Named, Order, Params, paged};
 use super::problem::{Problem, Problems};
 use crate::api::Api;
 use crate::api::billing::{DepositEvent, Spender};
+use crate::api::deposits::{self, Deposit};
 use crate::api::payments::{Credit, StatementLine, Withdrawal};
 use crate::api::scalars::Account;
 
@@ -127,6 +128,26 @@ pub(super) async fn list_deposits(
     };
     let rows = billing::list_deposit_events(&mut reading.tx, payer, payee, page).await;
     reading.located::<DepositEvent>(rows, page).await
+}
+
+/// Deposits as they stand, in the order of their first events.
+#[utoipa::path(get, path = "/v1/accounts/{account}/deposit-states", tag = "accounts",
+    params(("account" = inline(Account), Path, description = "The account"), DepositParams),
+    responses((status = 200, description = "What was asked for", body = Many<Deposit>), Problems))]
+pub(super) async fn list_deposit_states(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Named(account): Named<Account>,
+    Params(params): Params<DepositParams>,
+) -> Result<Response, Problem> {
+    let page = page(&params)?;
+    let mut reading = Reading::begin(&api, &headers).await?;
+    let (payer, payee) = match params.side {
+        Side::Payer => (Some(account.0), None),
+        Side::Payee => (None, Some(account.0)),
+    };
+    let rows = deposits::list(&mut reading.tx, payer, payee, page).await?;
+    reading.many(rows, page)
 }
 
 /// What AccessToken and UsageBilling came to owe an account.

@@ -15,7 +15,7 @@ contract SettleTest is BillingBase {
         approve(reader, 1000);
         SignedVoucher memory item = readerVoucher(600);
         vm.expectEmit(address(billing));
-        emit IUsageBilling.VoucherSettled(reader.addr, publisher.addr, collection, 0, reader.addr, 6, 600);
+        emit IUsageBilling.VoucherSettled(reader.addr, publisher.addr, collection, 0, reader.addr, 6, 600, 0);
         vm.prank(relayer.addr);
         assertEq(billing.settle(item), 600);
         assertEq(token.balanceOf(reader.addr), FUNDS - 600);
@@ -41,7 +41,10 @@ contract SettleTest is BillingBase {
     function test_GivenDeposit_ItTakesTheDepositFirst() external {
         deposit(reader, 500);
         approve(reader, 1000);
-        assertEq(billing.settle(readerVoucher(600)), 600);
+        SignedVoucher memory item = readerVoucher(600);
+        vm.expectEmit(address(billing));
+        emit IUsageBilling.VoucherSettled(reader.addr, publisher.addr, collection, 0, reader.addr, 6, 600, 500);
+        assertEq(billing.settle(item), 600);
         assertEq(depositOf(reader).balance, 0);
         assertEq(token.allowance(reader.addr, address(billing)), 900);
     }
@@ -51,7 +54,10 @@ contract SettleTest is BillingBase {
         approve(reader, 1000);
         UsageVoucher memory voucher = voucherOf(reader, 0, 600);
         voucher.fromDeposit = false;
-        assertEq(billing.settle(signed(reader, voucher)), 600);
+        SignedVoucher memory item = signed(reader, voucher);
+        vm.expectEmit(address(billing));
+        emit IUsageBilling.VoucherSettled(reader.addr, publisher.addr, collection, 0, reader.addr, 6, 600, 0);
+        assertEq(billing.settle(item), 600);
         assertEq(depositOf(reader).balance, 500);
         assertEq(token.allowance(reader.addr, address(billing)), 400);
     }
