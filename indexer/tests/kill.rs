@@ -95,7 +95,7 @@ async fn grow(node: &Node, n: &mut u64, blocks: u64, seed: &mut u64) {
             node.emit(contract, &event).await;
         }
         node.mine(1).await;
-        if next(seed) % 12 == 0 {
+        if next(seed).is_multiple_of(12) {
             node.reorg(1 + next(seed) % 6).await;
         }
     }
