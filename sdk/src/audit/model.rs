@@ -4,6 +4,7 @@
 mod case;
 mod data;
 mod money;
+mod settlement;
 mod terms;
 mod work;
 
