@@ -102,7 +102,7 @@ async fn grow(node: &Node, n: &mut u64, blocks: u64, seed: &mut u64) {
 }
 
 async fn cursor(pool: &offsetdata_store::Pool) -> Option<u64> {
-    blocks::head(&mut *pool.acquire().await.unwrap()).await.unwrap().map(|cursor| cursor.number.0)
+    blocks::head(&mut pool.acquire().await.unwrap()).await.unwrap().map(|cursor| cursor.number.0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
