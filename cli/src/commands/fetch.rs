@@ -49,9 +49,11 @@ impl Fetch {
         if range.end > count || range.is_empty() {
             bail!("the collection has the records 0..{count}, not {}..{}", range.start, range.end);
         }
+        // What is open to everyone needs no key, and nobody to ask for one.
+        let open = range.end <= reader.content().open_records();
         let gateway = match &self.gateway {
+            _ if open => None,
             Some(url) => Some(url.clone()),
-            None if range.end <= reader.content().open_records() => None,
             None => self.named_gateway(&chain, &settings).await?,
         };
         let keys = match &gateway {
@@ -61,6 +63,7 @@ impl Fetch {
                 let purse = self.purse.as_deref().map(Purse::open).transpose()?;
                 Some(Keys::prepare(&chain, &session, self.collection, reader.content(), purse).await?)
             }
+            _ => None,
         };
         let mut out = self.out.as_deref().map(create).transpose()?;
         let bar = output::bar(u64::from(range.end - range.start), "reading");

@@ -100,6 +100,8 @@ pub struct DataPaid {
 pub struct Outcome {
     /// The request.
     pub facts: RequestFacts,
+    /// Whether its end is in a block. A node may tell the state of a transaction that is not in one yet.
+    pub closed: bool,
     /// The version that it made.
     pub version: Option<VersionFacts>,
     /// Paid to the developer over all; of a running request what it has collected.
@@ -188,6 +190,7 @@ pub async fn outcome(chain: &Chain, id: RequestId) -> Result<Outcome, SdkError> 
     let closed = events::<TrainingCoordinator::RequestClosed>(chain, at, of).await?.pop();
     let ledger = chain.call(at, &TrainingCoordinator::ledgerOfCall { id: id.0 }).await?;
     let ends = ledger.closedAt.to::<u64>() + u64::from(facts.terms.escrow.receiptWindow);
+    let is_closed = closed.is_some();
     let (developer_paid, relay_paid, refunded, reason) = match closed {
         Some((event, _)) => (event.developerPaid, event.relayPaid, event.refunded, event.reasonDigest),
         None => {
@@ -201,6 +204,7 @@ pub async fn outcome(chain: &Chain, id: RequestId) -> Result<Outcome, SdkError> 
         _ => None,
     };
     let mut outcome = Outcome {
+        closed: is_closed,
         version,
         developer_paid,
         relay_paid,

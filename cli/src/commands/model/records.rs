@@ -64,10 +64,10 @@ pub(super) fn of_jsonl(
             break;
         }
         ensure!(line.ends_with('\n') || (line.len() as u64) < MAX_LINE_BYTES, "{}: too long", at());
-        if !line.trim().is_empty() {
-            if let Some(asked) = of_line(&line, label, &wanted).with_context(at)? {
-                found.push(asked);
-            }
+        if !line.trim().is_empty()
+            && let Some(asked) = of_line(&line, label, &wanted).with_context(at)?
+        {
+            found.push(asked);
         }
         number += 1;
     }

@@ -136,15 +136,18 @@ async fn best(
     request: RequestId,
     metrics: &mut BTreeMap<&'static str, f64>,
 ) -> anyhow::Result<()> {
-    let wanted: [(&str, &'static str, fn(f32, f32) -> f32); 2] = [
-        ("validation/loss", "best validation loss", f32::min),
-        ("validation/accuracy", "best validation accuracy", f32::max),
+    type Wanted = (&'static str, &'static str, &'static str, fn(f64, f64) -> f64);
+    let wanted: [Wanted; 2] = [
+        ("validation/loss", "validation loss", "best validation loss", f64::min),
+        ("validation/accuracy", "validation accuracy", "best validation accuracy", f64::max),
     ];
-    for (key, name, better) in wanted {
+    for (key, last, name, better) in wanted {
         let mut curve = Curve::of(key);
         curve.update(indexer, request, key).await?;
-        if let Some(value) = curve.values().reduce(better) {
-            metrics.insert(name, f64::from(value));
+        // The last one stands on chain before its block of points is fetched.
+        let values = curve.values().chain(metrics.get(last).copied());
+        if let Some(value) = values.reduce(better) {
+            metrics.insert(name, value);
         }
     }
     Ok(())

@@ -60,8 +60,9 @@ impl Curve {
         &self.series
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = f32> {
-        self.series.points.iter().map(|(_, value)| *value)
+    /// The values, with the six decimal places that were measured.
+    pub(super) fn values(&self) -> impl Iterator<Item = f64> {
+        self.series.points.iter().map(|(_, value)| (f64::from(*value) * 1e6).round() / 1e6)
     }
 }
 

@@ -32,8 +32,7 @@ impl Cancel {
         }
         let until = Instant::now() + Duration::from_secs(self.wait);
         loop {
-            let status = training::facts(&chain, self.request).await?.status;
-            if status.is_final() || Instant::now() >= until {
+            if training::outcome(&chain, self.request).await?.closed || Instant::now() >= until {
                 break;
             }
             tokio::time::sleep(EVERY).await;
@@ -70,7 +69,7 @@ async fn release(chain: &Chain, account: &Account, request: RequestId) -> anyhow
 async fn report(settings: &Settings, chain: &Chain, request: RequestId) -> anyhow::Result<()> {
     let outcome = training::outcome(chain, request).await?;
     let Outcome { facts, developer_paid, relay_paid, refunded, data_open, .. } = &outcome;
-    let (closed, data) = (facts.status.is_final(), outcome.data_paid());
+    let (closed, data) = (outcome.closed, outcome.data_paid());
     let paid = *developer_paid + *relay_paid + data;
     let value = json!({
         "request": request,

@@ -54,7 +54,6 @@ fn as_json(outcome: &Outcome) -> Value {
             "amount": paid.amount.to_string(),
         })
     });
-    let closed = facts.status.is_final();
     json!({
         "request": facts.id,
         "status": facts.status.word(),
@@ -75,7 +74,7 @@ fn as_json(outcome: &Outcome) -> Value {
             "dataReturned": outcome.data_returned.to_string(),
             "dataEscrowOpen": outcome.data_open.to_string(),
             "dataEscrowOpenUntil": outcome.data_open_until,
-            "addsUp": closed.then(|| outcome.adds_up()),
+            "addsUp": outcome.closed.then(|| outcome.adds_up()),
         },
     })
 }
@@ -124,7 +123,7 @@ fn say(outcome: &Outcome) -> String {
     if !outcome.data_open.is_zero() {
         text += &format!("\nopen       {} for data", outcome.data_open);
     }
-    if facts.status.is_final() {
+    if outcome.closed {
         let sum =
             if outcome.adds_up() { "every unit of the escrow is accounted for" } else { "THE SUM DIFFERS" };
         text += &format!("\n           {sum}");
