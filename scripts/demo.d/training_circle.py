@@ -65,7 +65,7 @@ def private(circle: Circle) -> dict:
     say("\nC offers a base; B, who has no ETH, opens a project and requests a restricted model")
     model = circle.model("Digits")
     shown = network.run("model", "show", model)
-    check(shown["visibility"].lower() == "restricted", f"model {model}, for B alone")
+    check(not shown["public"], f"model {model}, for B alone")
     refused = network.run(
         "train", "request", "--model", model, "--collection", circle.collection, account=circle.stranger, fails=True)
     check("NotAllowed" in refused["error"], "D may not train it")
@@ -147,7 +147,7 @@ def open_up(circle: Circle, model: str, records: Path) -> None:
     circle.paid("model", "edit", model, "--name", "Digits, version 2", "--description", "Reads hand-written digits.")
     circle.paid("model", "access", model, "--public")
     shown = network.run("model", "show", model)
-    check(shown["visibility"].lower() == "public", "it is public now")
+    check(shown["public"], "it is public now")
     words = ["model", "predict", model, "--records", records, "--relayer", network.relayer_url, "--limit", 10]
     said = until("D's prediction", lambda: attempt(network, words, circle.stranger), 30)
     check(said["records"] == 10, f"D predicts: {said['correct']} of {said['labelled']} right")

@@ -83,7 +83,8 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.about == about)
     }
 
-    fn add(&mut self, about: impl Into<String>, state: State, says: impl Into<String>, data: Value) {
+    /// Adds what somebody else found.
+    pub fn add(&mut self, about: impl Into<String>, state: State, says: impl Into<String>, data: Value) {
         self.findings.push(Finding { about: about.into(), state, says: says.into(), data });
     }
 }

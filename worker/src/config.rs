@@ -25,6 +25,10 @@ pub struct WorkerConfig {
     #[arg(long, env = "OFFSETDATA_GATEWAYS", value_delimiter = ',')]
     pub gateways: Vec<String>,
 
+    /// Gateway that is asked for the keys of private collections before those that their publishers name
+    #[arg(long, env = "OFFSETDATA_GATEWAY_URL", value_name = "URL")]
+    pub key_gateway: Option<String>,
+
     /// Key that signs commitments: dev:N, a keystore, or a file with a private key
     #[arg(long, env = "OFFSETDATA_WORKER_KEY", value_name = "ACCOUNT")]
     pub key: String,

@@ -2,15 +2,16 @@
 //! knows no trainer.
 
 use alloy::primitives::B256;
-use futures::StreamExt;
-use offsetdata_content::{Blocks, Collection};
-use offsetdata_protocol::Root;
+use futures::{StreamExt, TryStreamExt};
+use offsetdata_content::{Blocks, Collection, Keys};
 use offsetdata_protocol::bindings::training::{DataInput, RequestDetails};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::merkle::RootBuilder;
 use offsetdata_protocol::record::RecordRef;
 use offsetdata_protocol::selection::{Selection, SplitRule, inputs_leaf};
-use offsetdata_sdk::{Chain, collections};
+use offsetdata_protocol::{CollectionKey, Root};
+use offsetdata_sdk::gateway::TrainingAccess;
+use offsetdata_sdk::{Chain, SdkError, collections};
 
 use crate::WorkerError;
 use crate::trainers::Examples;
@@ -22,6 +23,10 @@ pub(crate) struct Source<'a> {
     pub(crate) chain: &'a Chain,
     /// Holds its chunks.
     pub(crate) blocks: &'a Blocks,
+    /// Opens private collections; without it only what is open to all is read.
+    pub(crate) access: Option<&'a TrainingAccess>,
+    /// Keys of private collections, of whoever holds them.
+    pub(crate) keys: &'a [CollectionKey],
 }
 
 /// Reads all inputs of a request and gives them to its training.
@@ -34,9 +39,18 @@ pub(crate) async fn read(
         let selection = selection(position, input)?;
         let facts = collections::facts(source.chain, CollectionId(input.collection)).await?;
         let collection = Collection::open(source.blocks.clone(), facts.on_chain).await?;
+        let collection = match source.keys.iter().find(|key| collection.verify_key(key).is_ok()) {
+            Some(key) => collection.with_keys(Keys::Collection(key.clone())),
+            None => collection,
+        };
         let wanted = selection.indices(facts.on_chain.record_count, input.recordCap, None)?;
         let mut wanted = wanted.into_iter().peekable();
-        let mut chunks = std::pin::pin!(collection.stream());
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let chunks = match source.access {
+            Some(access) => access.keys(source.blocks, position, &collection)?.chunks().left_stream(),
+            None => collection.stream().map_err(SdkError::from).right_stream(),
+        };
+        let mut chunks = std::pin::pin!(chunks);
         while wanted.peek().is_some() {
             let Some(chunk) = chunks.next().await else { break };
             for (index, record) in chunk?.records() {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use offsetdata_content::Blocks;
 use offsetdata_protocol::Digest;
 use offsetdata_protocol::cid::{file_cid, parts};
+use offsetdata_protocol::ids::RequestId;
 use offsetdata_protocol::messages::training_domain;
 use offsetdata_protocol::seal::{ContentPlace, ContentPurpose, SealingSecret};
 use offsetdata_protocol::selection::Split;
 use offsetdata_protocol::worker_api::{Action, Failure, Heartbeat, MAX_ARTIFACT_BYTES, Phase, Release};
+use offsetdata_sdk::gateway::TrainingAccess;
 use offsetdata_sdk::{Account, Chain};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -39,6 +41,8 @@ pub(crate) struct Tools {
     pub(crate) chain: Chain,
     pub(crate) blocks: Blocks,
     pub(crate) account: Account,
+    /// Asked for keys before the gateways that publishers name.
+    pub(crate) gateway: Option<String>,
     pub(crate) key: Arc<SealingSecret>,
     pub(crate) commit_every: Duration,
     pub(crate) checkpoint_every: Duration,
@@ -192,7 +196,10 @@ async fn drained(tools: &Tools, progress: &Progress) {
 
 async fn work(job: &Job, tools: &Tools, progress: &Progress) -> Result<(), WorkerError> {
     progress.enter(Phase::Preparing);
-    let source = inputs::Source { chain: &tools.chain, blocks: &tools.blocks };
+    let (request, upload) = (RequestId(job.request), job.upload.clone());
+    let access = TrainingAccess::new(&tools.chain, &tools.account, request, upload, tools.gateway.clone())?;
+    let source =
+        inputs::Source { chain: &tools.chain, blocks: &tools.blocks, access: Some(&access), keys: &[] };
     let mut given = Given::new(&job.details, Examples::new(job.trainer, &job.hyperparameters)?)?;
     inputs::read(&source, &job.inputs, &mut given).await?;
     let (examples, inputs_root) = given.into_parts();

@@ -5,6 +5,7 @@ use alloy::sol_types::{SolStruct, SolValue};
 use offsetdata_protocol::Digest;
 use offsetdata_protocol::bindings::training::{DataInput, EscrowTerms, RequestDetails};
 use offsetdata_protocol::deployments::Deployment;
+use offsetdata_protocol::gateway_api::TrainingUpload;
 use offsetdata_protocol::ids::{RequestId, details_hash, inputs_hash};
 use offsetdata_protocol::messages::{Assignment, training_domain};
 use offsetdata_protocol::worker_api::{CheckpointRef, JobOffer, MAX_CHECKPOINT_BYTES};
@@ -27,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) sequence: u32,
     /// Head after it.
     pub(crate) head: B256,
+    /// What gateways are shown of it.
+    pub(crate) upload: TrainingUpload,
     /// What this attempt goes on from.
     pub(crate) checkpoint: Option<CheckpointRef>,
 }
@@ -91,6 +94,15 @@ pub(crate) fn check(offer: &JobOffer, deployment: &Deployment, worker: Address) 
         trainer,
         sequence: offer.sequence,
         head: offer.head,
+        upload: TrainingUpload {
+            escrow: offer.escrow.clone(),
+            details: offer.details.clone(),
+            inputs: offer.inputs.clone(),
+            attempt: offer.attempt,
+            resume_point: offer.resume_point,
+            valid_until: offer.valid_until,
+            assignment_signature: offer.assignment_signature.clone(),
+        },
         checkpoint: offer.checkpoint,
     })
 }

@@ -10,7 +10,7 @@ use offsetdata_protocol::bindings::training::{DataInput, RequestDetails};
 use offsetdata_protocol::ids::inputs_hash;
 use offsetdata_protocol::metrics::SeriesBuilder;
 use offsetdata_protocol::record::RecordRef;
-use offsetdata_protocol::{Digest, Root};
+use offsetdata_protocol::{CollectionKey, Digest, Root};
 use offsetdata_sdk::Chain;
 
 use crate::WorkerError;
@@ -99,7 +99,7 @@ impl Reexecution {
     }
 }
 
-/// Runs a training again over collections that anyone may read: fetches and verifies the records, then trains in a
+/// Runs a training again over collections that anyone may read, and private ones whose `keys` are given: fetches and verifies the records, then trains in a
 /// thread of its own.
 ///
 /// # Errors
@@ -111,9 +111,10 @@ pub async fn reexecute(
     details: &RequestDetails,
     inputs: &[DataInput],
     hyperparameters: &str,
+    keys: &[CollectionKey],
 ) -> Result<Reexecuted, WorkerError> {
     let mut again = Reexecution::new(details, inputs, hyperparameters)?;
-    inputs::read(&Source { chain, blocks }, inputs, &mut again.given).await?;
+    inputs::read(&Source { chain, blocks, access: None, keys }, inputs, &mut again.given).await?;
     // Whoever gives up waiting ends the training, too.
     let stop = Arc::new(AtomicBool::new(false));
     let guard = StopOnDrop(stop.clone());

@@ -138,6 +138,7 @@ impl Worker {
             checkpoint_every: Duration::from_secs(self.config.checkpoint_seconds.max(1)),
             grace: Duration::from_secs(self.config.grace_seconds),
             stopping: self.stopping.clone(),
+            gateway: self.config.key_gateway.clone(),
         }
     }
 }

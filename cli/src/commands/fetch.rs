@@ -63,7 +63,6 @@ impl Fetch {
                 let purse = self.purse.as_deref().map(Purse::open).transpose()?;
                 Some(Keys::prepare(&chain, &session, self.collection, reader.content(), purse).await?)
             }
-            _ => None,
         };
         let mut out = self.out.as_deref().map(create).transpose()?;
         let bar = output::bar(u64::from(range.end - range.start), "reading");

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use offsetdata_content::Blocks;
 use offsetdata_protocol::ids::{ModelId, RequestId};
-use offsetdata_sdk::Recovery;
+use offsetdata_protocol::{CollectionKey, Digest, Root};
 use offsetdata_sdk::audit::model::{Question, audit, request_of};
 use offsetdata_sdk::audit::{Evidence, State, Verdict};
+use offsetdata_sdk::{Chain, Recovery, training};
+use offsetdata_worker::reexecute;
 use serde_json::json;
 
 use super::{UNAVAILABLE, sources, words};
@@ -15,6 +18,8 @@ use crate::output::{self, ExitWith};
 
 /// Largest evidence that is read.
 const MAX_EVIDENCE: u64 = 1 << 30;
+/// Largest text of hyperparameters that is read, in bytes.
+const MAX_HYPERPARAMETERS: usize = 64 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AuditModel {
@@ -38,6 +43,10 @@ pub(crate) struct AuditModel {
     /// Publishers' recovery files, to look into private collections
     #[arg(long, value_name = "FILE")]
     recovery: Vec<PathBuf>,
+    /// Train again from the same records, and compare the series: proves the measured numbers where this machine rounds as
+    /// the worker's did. Private collections need --recovery
+    #[arg(long)]
+    re_execute: bool,
     /// Leave the records unread
     #[arg(long)]
     skip_scan: bool,
@@ -48,7 +57,7 @@ impl AuditModel {
         let chain = settings.chain().await?;
         let blocks = sources(&self.blocks, settings)?;
         let keys = self.recovery.iter().map(|path| Ok(Recovery::read(path)?.key));
-        let question = Question {
+        let mut question = Question {
             version: self.version,
             request: self.request,
             evidence: self.evidence.as_deref().map(read).transpose()?,
@@ -62,12 +71,22 @@ impl AuditModel {
             let text = serde_json::to_vec_pretty(&evidence)?;
             std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
         }
+        let mut not_run = None;
+        if self.re_execute {
+            match again(&chain, &blocks, request, &question.keys).await {
+                Ok(series_root) => question.reexecuted = Some(series_root),
+                Err(error) => not_run = Some(format!("{error:#}")),
+            }
+        }
         let bar = output::bar(0, "reading chunks");
         let report = audit(&chain, &blocks, self.model, &question, |read, all| {
             bar.set_length(all.into());
             bar.set_position(read.into());
         });
-        let report = report.await?;
+        let mut report = report.await?;
+        if let Some(reason) = not_run {
+            report.add("re-execution", State::Unavailable, reason, json!(null));
+        }
         bar.finish_and_clear();
         let verdict = report.verdict();
         let count = |state| report.findings.iter().filter(|finding| finding.state == state).count();
@@ -90,6 +109,23 @@ impl AuditModel {
             Verdict::Unavailable => Err(ExitWith(UNAVAILABLE).into()),
         }
     }
+}
+
+/// Root of the series that the training gives when it is run here.
+async fn again(
+    chain: &Chain,
+    blocks: &Blocks,
+    request: RequestId,
+    keys: &[CollectionKey],
+) -> anyhow::Result<Root> {
+    let terms = training::terms_of(chain, request).await?;
+    let digest = Digest::from(terms.details.hyperparametersDigest);
+    let text = blocks.get_raw(digest, MAX_HYPERPARAMETERS).await.context("the hyperparameters")?;
+    let text = String::from_utf8(text).context("the hyperparameters")?;
+    let bar = output::bar(0, "training again");
+    let result = reexecute(chain, blocks, &terms.details, &terms.inputs, &text, keys).await;
+    bar.finish_and_clear();
+    Ok(result?.series_root)
 }
 
 fn read(path: &Path) -> anyhow::Result<Evidence> {
