@@ -31,7 +31,7 @@ does not hold, 3 something could not be looked at, as bytes or a key are missing
     Collection(Box<AuditCollection>),
     /// Prove what stands behind a model: records, split, worker, parameters, points, payments, licences
     #[command(after_help = "Examples:
-  offsetdata audit model 0x2e… --blocks https://ipfs.example --version 2
+  offsetdata audit model 0x2e… --blocks https://ipfs.example --model-version 2
   offsetdata audit model 0x2e… --export evidence.json
   offsetdata audit model 0x2e… --evidence evidence.json --json
 

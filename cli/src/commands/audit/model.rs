@@ -26,8 +26,8 @@ pub(crate) struct AuditModel {
     /// The model
     model: ModelId,
     /// The version; without it the newest
-    #[arg(long, value_name = "N", conflicts_with = "request")]
-    version: Option<u32>,
+    #[arg(long, value_name = "NUMBER", conflicts_with = "request")]
+    model_version: Option<u32>,
     /// A request of the model, also one that made no version
     #[arg(long)]
     request: Option<RequestId>,
@@ -58,7 +58,7 @@ impl AuditModel {
         let blocks = sources(&self.blocks, settings)?;
         let keys = self.recovery.iter().map(|path| Ok(Recovery::read(path)?.key));
         let mut question = Question {
-            version: self.version,
+            version: self.model_version,
             request: self.request,
             evidence: self.evidence.as_deref().map(read).transpose()?,
             keys: keys.collect::<anyhow::Result<_>>()?,
