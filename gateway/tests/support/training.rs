@@ -418,7 +418,7 @@ fn plan(
     TrainingPlan {
         model,
         method,
-        collections: vec![world.collection],
+        inputs: vec![world.collection.into()],
         hyperparameters: "{}".into(),
         seed: B256::repeat_byte(2),
         split_seed: B256::repeat_byte(3),

@@ -287,7 +287,7 @@ impl Network {
         let plan = TrainingPlan {
             model,
             method,
-            collections: vec![collection],
+            inputs: vec![collection.into()],
             hyperparameters: HYPERPARAMETERS.into(),
             seed: B256::ZERO,
             split_seed: B256::ZERO,

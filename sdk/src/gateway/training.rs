@@ -29,6 +29,9 @@ use crate::{Account, Chain, SdkError};
 /// A reader key is valid for so many seconds.
 const VALID_SECONDS: u64 = 7 * 86_400;
 
+/// A gateway at which a training was opened, and the inputs that it serves.
+type Opened = (Identity, Vec<u32>);
+
 /// What a worker reads by: its request and the scheduler's word on it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TrainingAccess {
@@ -38,8 +41,8 @@ pub struct TrainingAccess {
     upload: Arc<TrainingUpload>,
     inputs: Arc<Vec<DataInput>>,
     gateway: Option<String>,
-    /// Gateways by URL at which the training was opened, with the inputs that they serve.
-    open: Arc<Mutex<HashMap<String, (Identity, Vec<u32>)>>>,
+    /// By URL.
+    open: Arc<Mutex<HashMap<String, Opened>>>,
 }
 
 /// Secrets of the chunks of one input. Cheap to clone.
