@@ -119,9 +119,21 @@ async fn killed_at_any_moment_it_ends_with_the_rows_of_an_undisturbed_run() {
     offsetdata_store::migrate(&pool).await.unwrap();
 
     let (mut unfinished, mut reached) = (0, Vec::new());
-    for _ in 0..KILLS {
+    for round in 0..KILLS {
+        grow(&node, &mut n, 3, &mut seed).await;
+        let before = cursor(&pool).await;
         let mut process = Process::start(folder.path(), &node.url);
         let alive = Duration::from_millis(60 + next(&mut moments) % 700);
+        // Every other one dies wherever it is by then, also at its start; the others have written something first,
+        // however slow the machine is.
+        if round % 2 == 0 {
+            let written = async {
+                while cursor(&pool).await == before {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), written).await.expect("it writes nothing");
+        }
         // The chain grows while it is followed, and the kill comes in the middle of it.
         let growing = async {
             loop {
