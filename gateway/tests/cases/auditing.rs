@@ -214,8 +214,7 @@ async fn a_cancelled_request_is_accounted_for_to_the_wei() {
     let payment = async || {
         let report = look(&training, &blocks, &question).await;
         assert_eq!(report.verdict(), Verdict::Ok, "{report:#?}");
-        let found = report.about("payments").next().unwrap().state;
-        found
+        report.about("payments").next().unwrap().state
     };
     assert_eq!(payment().await, State::Stated, "it runs");
     training.cancel().await;
