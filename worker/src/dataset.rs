@@ -5,8 +5,7 @@ pub mod text;
 
 use std::io::Cursor;
 
-use image::codecs::png::PngDecoder;
-use image::{ColorType, ImageDecoder, Limits};
+use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 
 pub use text::{Features, TextSet};
 
@@ -16,6 +15,8 @@ pub const MAX_SIDE: u32 = 64;
 pub const MAX_CLASSES: u32 = 1_000;
 /// Largest PNG accepted, in bytes; 64×64 RGB needs 12 KiB uncompressed.
 pub const MAX_PNG_BYTES: usize = 256 * 1024;
+/// Most that decoding one image may take, in bytes.
+const MAX_DECODER_BYTES: usize = 1024 * 1024;
 /// Most that one set may hold, in bytes.
 pub const MAX_SET_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
@@ -175,26 +176,30 @@ pub fn decode_png(record: u64, png: &[u8]) -> Result<(ImageShape, Vec<u8>), Data
     if png.len() > MAX_PNG_BYTES {
         return Err(DatasetError::ImageTooLarge { record, bytes: png.len(), max: MAX_PNG_BYTES });
     }
-    let bad = |error: image::ImageError| DatasetError::BadImage { record, reason: error.to_string() };
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(1024 * 1024);
-    let decoder = PngDecoder::with_limits(Cursor::new(png), limits).map_err(bad)?;
+    let bad = |reason: String| DatasetError::BadImage { record, reason };
+    let broken = |error: DecodingError| bad(error.to_string());
+    let mut decoder = Decoder::new_with_limits(Cursor::new(png), Limits { bytes: MAX_DECODER_BYTES });
+    // Palettes and fewer than 8 bits become whole bytes.
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(broken)?;
 
-    let (width, height) = decoder.dimensions();
-    let color = decoder.color_type();
-    let channels = match color {
-        ColorType::L8 => 1,
-        ColorType::Rgb8 => 3,
-        other => return Err(DatasetError::ColorUnsupported { record, color: format!("{other:?}") }),
+    let (width, height) = reader.info().size();
+    let channels = match reader.output_color_type() {
+        (ColorType::Grayscale, BitDepth::Eight) => 1,
+        (ColorType::Rgb, BitDepth::Eight) => 3,
+        (color, depth) => {
+            let color = format!("{color:?} of {} bits", depth as u8);
+            return Err(DatasetError::ColorUnsupported { record, color });
+        }
     };
     let shape = ImageShape { channels, height, width };
     if !shape.is_supported() {
-        return Err(DatasetError::BadImage { record, reason: format!("size {shape}") });
+        return Err(bad(format!("size {shape}")));
     }
     let mut interleaved = vec![0; shape.len()];
-    decoder.read_image(&mut interleaved).map_err(bad)?;
+    reader.next_frame(&mut interleaved).map_err(broken)?;
+    // To the end of the file: a damaged one is refused, and an animation has no second frame here.
+    reader.finish().map_err(broken)?;
 
     let channels = channels as usize;
     if channels == 1 {
@@ -210,38 +215,47 @@ pub fn decode_png(record: u64, png: &[u8]) -> Result<(ImageShape, Vec<u8>), Data
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
-    pub(crate) fn png(width: u32, height: u32, color: ExtendedColorType, pixels: &[u8]) -> Vec<u8> {
+    pub(crate) fn png(width: u32, height: u32, color: ColorType, pixels: &[u8]) -> Vec<u8> {
+        png_of_depth(width, height, color, BitDepth::Eight, pixels)
+    }
+
+    fn png_of_depth(width: u32, height: u32, color: ColorType, depth: BitDepth, pixels: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        PngEncoder::new(&mut out).write_image(pixels, width, height, color).unwrap();
+        let mut encoder = png::Encoder::new(&mut out, width, height);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        encoder.write_header().unwrap().write_image_data(pixels).unwrap();
         out
     }
 
     #[test]
     fn grey_and_rgb_become_planes() {
         let mut set = ImageSet::new();
-        set.push(7, &png(2, 1, ExtendedColorType::Rgb8, &[1, 2, 3, 4, 5, 6]), 9).unwrap();
+        set.push(7, &png(2, 1, ColorType::Rgb, &[1, 2, 3, 4, 5, 6]), 9).unwrap();
         assert_eq!(set.shape(), Some(ImageShape { channels: 3, height: 1, width: 2 }));
         assert_eq!(set.image(0), [1, 4, 2, 5, 3, 6]);
         assert_eq!((set.labels(), set.records(), set.len()), (&[9][..], &[7][..], 1));
         assert_eq!(set.image(1), [0u8; 0]);
 
-        let (shape, grey) = decode_png(0, &png(2, 2, ExtendedColorType::L8, &[0, 85, 170, 255])).unwrap();
+        let (shape, grey) = decode_png(0, &png(2, 2, ColorType::Grayscale, &[0, 85, 170, 255])).unwrap();
         assert_eq!((shape.channels, grey), (1, vec![0, 85, 170, 255]));
+
+        let two_bits = png_of_depth(4, 1, ColorType::Grayscale, BitDepth::Two, &[0b00_01_10_11]);
+        assert_eq!(decode_png(0, &two_bits).unwrap().1, [0, 85, 170, 255]);
     }
 
     #[test]
     fn what_cannot_be_read_is_refused_by_record() {
         let mut set = ImageSet::new();
-        let good = png(2, 1, ExtendedColorType::L8, &[1, 2]);
+        let good = png(2, 1, ColorType::Grayscale, &[1, 2]);
         set.push(0, &good, 1).unwrap();
 
         let error = set.push(41, b"\x89PNG\r\n\x1a\nnonsense", 0).unwrap_err();
         assert!(matches!(error, DatasetError::BadImage { record: 41, .. }), "{error}");
         assert!(error.to_string().starts_with("record 41: "), "{error}");
 
-        let mut flipped = png(8, 8, ExtendedColorType::L8, &[9; 64]);
+        let mut flipped = png(8, 8, ColorType::Grayscale, &[9; 64]);
         let inside = flipped.len() - 18;
         flipped[inside] ^= 0xff;
         assert!(matches!(set.push(42, &flipped, 0), Err(DatasetError::BadImage { record: 42, .. })));
@@ -249,16 +263,16 @@ pub(crate) mod tests {
         let cut = &good[..good.len() - 20];
         assert!(matches!(set.push(43, cut, 0), Err(DatasetError::BadImage { record: 43, .. })));
 
-        let other = png(1, 2, ExtendedColorType::L8, &[1, 2]);
+        let other = png(1, 2, ColorType::Grayscale, &[1, 2]);
         assert!(matches!(set.push(44, &other, 0), Err(DatasetError::ShapeMismatch { record: 44, .. })));
 
-        let wide = png(65, 1, ExtendedColorType::L8, &[0; 65]);
+        let wide = png(65, 1, ColorType::Grayscale, &[0; 65]);
         assert!(matches!(set.push(45, &wide, 0), Err(DatasetError::BadImage { record: 45, .. })));
 
-        let alpha = png(2, 1, ExtendedColorType::La8, &[1, 2, 3, 4]);
+        let alpha = png(2, 1, ColorType::GrayscaleAlpha, &[1, 2, 3, 4]);
         assert!(matches!(set.push(46, &alpha, 0), Err(DatasetError::ColorUnsupported { record: 46, .. })));
 
-        let sixteen = png(2, 1, ExtendedColorType::L16, &[1, 2, 3, 4]);
+        let sixteen = png_of_depth(2, 1, ColorType::Grayscale, BitDepth::Sixteen, &[1, 2, 3, 4]);
         assert!(matches!(set.push(47, &sixteen, 0), Err(DatasetError::ColorUnsupported { record: 47, .. })));
 
         assert!(matches!(set.push(48, &good, 1_000), Err(DatasetError::LabelOutOfRange { record: 48, .. })));

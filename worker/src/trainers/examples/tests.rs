@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use image::ExtendedColorType;
 use offsetdata_protocol::record::{Record, Value as Field};
+use png::ColorType;
 use serde_json::json;
 
 use super::*;
@@ -18,7 +18,7 @@ fn image_record(number: u64) -> Record {
     let label = number % 3;
     let pixels: Vec<u8> =
         (0..36).map(|at| (rng.below(128) + 127 * u64::from(at % 3 == label)) as u8).collect();
-    let image = png(6, 6, ExtendedColorType::L8, &pixels);
+    let image = png(6, 6, ColorType::Grayscale, &pixels);
     Record::from_fields([("image", Field::Bytes(image)), ("label", Field::from(label))]).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use image::ExtendedColorType;
+use png::ColorType;
 use serde_json::json;
 
 use super::*;
@@ -24,7 +24,7 @@ fn digits() -> Vec<(Vec<u8>, u64)> {
         .map(|line| {
             let row: Vec<u16> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
             let pixels: Vec<u8> = row[..64].iter().map(|level| ((level * 255 + 8) / 16) as u8).collect();
-            (png(8, 8, ExtendedColorType::L8, &pixels), u64::from(row[64]))
+            (png(8, 8, ColorType::Grayscale, &pixels), u64::from(row[64]))
         })
         .collect();
     assert_eq!(digits.len(), 1_797);
@@ -184,7 +184,7 @@ fn a_run_stops_when_cancelled() {
 
 #[test]
 fn labels_and_shapes_that_do_not_fit_are_refused() {
-    let image = png(8, 8, ExtendedColorType::L8, &[9; 64]);
+    let image = png(8, 8, ColorType::Grayscale, &[9; 64]);
     let mut splits = Splits::<ImageSet>::default();
     assert!(matches!(run(json!({}), SEED, &splits), Err(TrainerError::NoTrainingRecords)));
 
@@ -204,12 +204,12 @@ fn labels_and_shapes_that_do_not_fit_are_refused() {
     assert!(error.to_string().starts_with("record 77: label 4"), "{error}");
 
     splits.test = ImageSet::new();
-    splits.validation.push(8, &png(4, 4, ExtendedColorType::L8, &[9; 16]), 0).unwrap();
+    splits.validation.push(8, &png(4, 4, ColorType::Grayscale, &[9; 16]), 0).unwrap();
     let error = run(json!({}), SEED, &splits).unwrap_err();
     assert!(matches!(error, TrainerError::SplitShape { split: "validation", .. }), "{error}");
 
     let mut wide = Splits::<ImageSet>::default();
-    wide.train.push(0, &png(64, 64, ExtendedColorType::L8, &[0; 4096]), 0).unwrap();
+    wide.train.push(0, &png(64, 64, ColorType::Grayscale, &[0; 4096]), 0).unwrap();
     let error = run(json!({"channels": [256], "hidden": 1024}), SEED, &wide).unwrap_err();
     assert!(matches!(error, TrainerError::NetworkTooLarge { .. }), "{error}");
 }
@@ -217,7 +217,7 @@ fn labels_and_shapes_that_do_not_fit_are_refused() {
 #[test]
 fn every_shape_within_the_limits_trains() {
     for (width, height, color) in
-        [(1, 1, ExtendedColorType::L8), (64, 3, ExtendedColorType::Rgb8), (5, 64, ExtendedColorType::L8)]
+        [(1, 1, ColorType::Grayscale), (64, 3, ColorType::Rgb), (5, 64, ColorType::Grayscale)]
     {
         let mut splits = Splits::<ImageSet>::default();
         for record in 0..6u64 {
@@ -310,7 +310,7 @@ mod artifacts {
         assert_eq!(classifier.predict(&ImageSet::new()).unwrap(), []);
 
         let mut other = ImageSet::new();
-        other.push(0, &png(4, 4, ExtendedColorType::L8, &[0; 16]), 0).unwrap();
+        other.push(0, &png(4, 4, ColorType::Grayscale, &[0; 16]), 0).unwrap();
         assert!(matches!(classifier.predict(&other), Err(TrainerError::SplitShape { .. })));
     }
 
