@@ -24,7 +24,7 @@ pub struct Config {
     #[arg(long, env = "OFFSETDATA_GATEWAYS", value_delimiter = ',')]
     pub gateway: Vec<String>,
     /// Where to listen for readers.
-    #[arg(long, env = "OFFSETDATA_GATEWAY_LISTEN", default_value = "127.0.0.1:8652")]
+    #[arg(long, env = "OFFSETDATA_GATEWAY_LISTEN", default_value = "127.0.0.1:8470")]
     pub listen: SocketAddr,
     /// The URL under which readers reach it; they sign it. By default http and the listen address.
     #[arg(long, env = "OFFSETDATA_GATEWAY_URL")]

@@ -47,7 +47,7 @@ pub struct Config {
     #[arg(long = "gateway", env = "OFFSETDATA_GATEWAYS", value_delimiter = ',', hide_env_values = true)]
     pub gateways: Vec<String>,
     /// Where the API listens.
-    #[arg(long, env = "OFFSETDATA_INDEXER_LISTEN", default_value = "127.0.0.1:8550")]
+    #[arg(long, env = "OFFSETDATA_INDEXER_LISTEN", default_value = "127.0.0.1:8450")]
     pub listen: SocketAddr,
     /// Milliseconds between two looks at the chain.
     #[arg(long, env = "OFFSETDATA_POLL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]

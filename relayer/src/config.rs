@@ -33,7 +33,7 @@ pub struct Config {
     #[arg(long, env = "OFFSETDATA_ARTIFACTS")]
     pub artifacts: PathBuf,
     /// Where to listen for workers.
-    #[arg(long, env = "OFFSETDATA_RELAYER_LISTEN", default_value = "127.0.0.1:8651")]
+    #[arg(long, env = "OFFSETDATA_RELAYER_LISTEN", default_value = "127.0.0.1:8460")]
     pub listen: SocketAddr,
     /// The URL under which workers reach it; they sign it. By default http and the listen address.
     #[arg(long, env = "OFFSETDATA_RELAYER_URL")]
