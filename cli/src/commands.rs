@@ -70,8 +70,12 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn is_service(&self) -> bool {
         match self {
+            Self::Dev(_) => true,
             Self::Indexer(command) => command.is_service(),
-            _ => matches!(self, Self::Dev(_) | Self::Gateway(_) | Self::Relayer(_) | Self::Worker(_)),
+            Self::Gateway(command) => command.is_service(),
+            Self::Relayer(command) => command.is_service(),
+            Self::Worker(command) => command.is_service(),
+            _ => false,
         }
     }
 

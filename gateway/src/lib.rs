@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod chain;
+pub mod check;
 pub mod config;
 pub mod context;
 pub mod credit;

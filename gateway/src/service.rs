@@ -153,7 +153,7 @@ async fn round(context: &Context, now: u64) -> Result<(), GatewayError> {
     Ok(())
 }
 
-fn read_audience(url: &str) -> Result<String, GatewayError> {
+pub(crate) fn read_audience(url: &str) -> Result<String, GatewayError> {
     let url = url.trim_end_matches('/');
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
     if rest.is_empty() || rest.starts_with('/') || url.contains(char::is_whitespace) {
@@ -163,7 +163,7 @@ fn read_audience(url: &str) -> Result<String, GatewayError> {
     Ok(url.to_owned())
 }
 
-fn read_deployment(config: &Config) -> Result<Deployment, GatewayError> {
+pub(crate) fn read_deployment(config: &Config) -> Result<Deployment, GatewayError> {
     let wrong = |reason: String| GatewayError::Setting { setting: "--deployment", reason };
     let path = config.deployment.display();
     let text =
@@ -172,7 +172,7 @@ fn read_deployment(config: &Config) -> Result<Deployment, GatewayError> {
 }
 
 /// The chain is the deployment's, the contracts are there, and they are those of this token and registry.
-async fn preflight(chain: &Chain, deployment: &Deployment) -> Result<(), GatewayError> {
+pub(crate) async fn preflight(chain: &Chain, deployment: &Deployment) -> Result<(), GatewayError> {
     let actual = chain.chain_id().await?;
     if actual != deployment.chain_id {
         return Err(GatewayError::WrongChain { expected: deployment.chain_id, actual });

@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod bindings;
+pub mod check;
 pub mod chunk;
 pub mod cid;
 pub mod deployments;

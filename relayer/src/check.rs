@@ -3,11 +3,11 @@
 
 use alloy::primitives::Address;
 use alloy::transports::http::reqwest;
+use offsetdata_protocol::check::Finding;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::relay_api::RelayerInfo;
 use offsetdata_store::chain::blocks;
 use offsetdata_store::relay::counts;
-use serde::Serialize;
 
 use crate::chain::Chain;
 use crate::{Config, RelayerError};
@@ -17,42 +17,6 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// An index that is further behind knows too little.
 const MAX_LAG: u64 = 20;
 
-/// How good an answer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Grade {
-    /// As it should be.
-    Good,
-    /// The relayer runs, and something will not happen.
-    Warning,
-    /// The relayer can't run.
-    Bad,
-}
-
-/// One question and its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// What was asked.
-    pub what: &'static str,
-    /// How good the answer is.
-    pub grade: Grade,
-    /// What was found, and the next step where it is not good.
-    pub detail: String,
-}
-
-fn good(what: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { what, grade: Grade::Good, detail: detail.into() }
-}
-
-fn warning(what: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { what, grade: Grade::Warning, detail: detail.into() }
-}
-
-fn bad(what: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { what, grade: Grade::Bad, detail: detail.into() }
-}
-
 /// Asks everything that a relayer with these settings depends on.
 pub async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -61,29 +25,29 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     let deployment = crate::service::read_deployment(config);
     match (&addresses, &deployment) {
         (Ok((scheduler, signer)), _) => {
-            findings.push(good("keys", format!("scheduler {scheduler}, signer {signer}")));
+            findings.push(Finding::good("keys", format!("scheduler {scheduler}, signer {signer}")));
         }
-        (Err(error), _) => findings.push(bad("keys", error.to_string())),
+        (Err(error), _) => findings.push(Finding::bad("keys", error.to_string())),
     }
     match &deployment {
         Ok(deployment) => {
-            findings.push(good(
+            findings.push(Finding::good(
                 "deployment",
                 format!("version {} on chain {}", deployment.version, deployment.chain_id),
             ));
         }
-        Err(error) => findings.push(bad("deployment", error.to_string())),
+        Err(error) => findings.push(Finding::bad("deployment", error.to_string())),
     }
     let (Ok((scheduler, signer)), Ok(deployment)) = (addresses, deployment) else { return findings };
     let head = match on_chain(config, &deployment, signer, &mut findings).await {
         Ok(head) => Some(head),
         Err(error) => {
-            findings.push(bad("RPC endpoint", error.to_string()));
+            findings.push(Finding::bad("RPC endpoint", error.to_string()));
             None
         }
     };
     if let Err(error) = in_database(config, scheduler, head, &mut findings).await {
-        findings.push(bad("database", error.to_string()));
+        findings.push(Finding::bad("database", error.to_string()));
     }
     findings.push(public_url(config, scheduler).await);
     findings
@@ -98,9 +62,12 @@ async fn on_chain(
     let chain = Chain::new(config.rpc_url.reveal())?;
     let (actual, head) = (chain.chain_id().await?, chain.head().await?);
     findings.push(if actual == deployment.chain_id {
-        good("RPC endpoint", format!("chain {actual}, block {}", head.number))
+        Finding::good("RPC endpoint", format!("chain {actual}, block {}", head.number))
     } else {
-        bad("RPC endpoint", format!("it serves chain {actual}, the deployment is on {}", deployment.chain_id))
+        Finding::bad(
+            "RPC endpoint",
+            format!("it serves chain {actual}, the deployment is on {}", deployment.chain_id),
+        )
     });
     let mut missing = Vec::new();
     for (name, address) in [
@@ -113,15 +80,21 @@ async fn on_chain(
         }
     }
     findings.push(if missing.is_empty() {
-        good("contracts", "all are there")
+        Finding::good("contracts", "all are there")
     } else {
-        bad("contracts", format!("no code at {}: is this the deployment of this chain?", missing.join(", ")))
+        Finding::bad(
+            "contracts",
+            format!("no code at {}: is this the deployment of this chain?", missing.join(", ")),
+        )
     });
     let balance = chain.balance(signer).await?;
     findings.push(if balance.is_zero() {
-        warning("signer", format!("{signer} has nothing to pay gas with: nothing will land; send it some"))
+        Finding::warning(
+            "signer",
+            format!("{signer} has nothing to pay gas with: nothing will land; send it some"),
+        )
     } else {
-        good("signer", format!("{signer} has {balance} wei"))
+        Finding::good("signer", format!("{signer} has {balance} wei"))
     });
     Ok(head.number)
 }
@@ -136,18 +109,21 @@ async fn in_database(
     let mut conn = pool.acquire().await?;
     let indexed = blocks::head(&mut conn).await?.map(|cursor| cursor.number.0);
     findings.push(match (indexed, head) {
-        (None, _) => warning("index", "it is empty: start the indexer, which writes this database"),
-        (Some(indexed), Some(head)) if head.saturating_sub(indexed) > MAX_LAG => warning(
+        (None, _) => Finding::warning("index", "it is empty: start the indexer, which writes this database"),
+        (Some(indexed), Some(head)) if head.saturating_sub(indexed) > MAX_LAG => Finding::warning(
             "index",
             format!("it is {} blocks behind the chain: does the indexer run?", head.saturating_sub(indexed)),
         ),
-        (Some(indexed), _) => good("index", format!("at block {indexed}")),
+        (Some(indexed), _) => Finding::good("index", format!("at block {indexed}")),
     });
     let methods = counts::methods_of_scheduler(&mut conn, scheduler).await?;
     findings.push(if methods == 0 {
-        warning("methods", format!("no method names {scheduler} as its scheduler: no request will come"))
+        Finding::warning(
+            "methods",
+            format!("no method names {scheduler} as its scheduler: no request will come"),
+        )
     } else {
-        good("methods", format!("{methods} name this scheduler"))
+        Finding::good("methods", format!("{methods} name this scheduler"))
     });
     Ok(())
 }
@@ -162,17 +138,18 @@ async fn public_url(config: &Config, scheduler: Address) -> Finding {
     };
     match answer.await {
         Ok(info) if info.scheduler == scheduler && info.audience == url => {
-            good(what, format!("{url} is this relayer"))
+            Finding::good(what, format!("{url} is this relayer"))
         }
-        Ok(info) => bad(
+        Ok(info) => Finding::bad(
             what,
             format!(
                 "{url} answers as {} with scheduler {}: workers sign for another one",
                 info.audience, info.scheduler
             ),
         ),
-        Err(error) => {
-            warning(what, format!("{url} does not answer ({}): does the relayer run?", error.without_url()))
-        }
+        Err(error) => Finding::warning(
+            what,
+            format!("{url} does not answer ({}): does the relayer run?", error.without_url()),
+        ),
     }
 }

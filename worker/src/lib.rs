@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod artifact_key;
+pub mod check;
 mod config;
 pub mod dataset;
 mod error;
