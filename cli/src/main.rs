@@ -7,6 +7,8 @@ mod chart;
 mod commands;
 mod context;
 mod dag_json;
+#[cfg(test)]
+mod examples;
 mod output;
 mod source;
 mod table;
