@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names a database that this store can't use.
-    #[error("a database URL looks like sqlite:PATH, this one begins with {scheme:?}")]
+    #[error("a database URL looks like sqlite:PATH or postgres://USER@HOST/DATABASE, this one begins with {scheme:?}")]
     Unsupported {
         /// What stands before the first colon.
         scheme: String,
@@ -18,6 +18,12 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// Another instance of this service writes, or may by now.
+    #[error("this instance does not have the lease {lease}: another one writes, or none yet")]
+    Standby {
+        /// Name of the lease.
+        lease: &'static str,
+    },
     /// A column holds what its type can't hold.
     #[error("column {column}: expected {expected}, got {actual}")]
     Column {
@@ -42,11 +48,9 @@ impl StoreError {
     /// Whether the same call can succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
-            Self::Database(sqlx::Error::Database(error)) => {
-                // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED; serialization failure and deadlock of PostgreSQL.
-                matches!(error.code().as_deref(), Some("5" | "261" | "517" | "6" | "262" | "40001" | "40P01"))
-            }
+            Self::Standby { .. } => true,
+            Self::Database(error) => can_pass(error),
+            Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => can_pass(error),
             _ => false,
         }
     }
@@ -54,5 +58,22 @@ impl StoreError {
     /// Whether a row with the same key is there already.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+fn can_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(error) => match error.code().as_deref() {
+            // SQLITE_BUSY with its extended forms, SQLITE_LOCKED.
+            Some("5" | "261" | "517" | "773" | "6" | "262") => true,
+            // PostgreSQL: a transaction that could not be put in order with others, a deadlock, a lock that did not come in time; a
+            // server that ends, starts or has no connection left; a transaction that did nothing for too long.
+            Some("40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "25P03") => true,
+            // PostgreSQL: the connection.
+            Some(code) => code.len() == 5 && code.starts_with("08"),
+            None => false,
+        },
+        _ => false,
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A list instead of sqlx's macro: that one builds SQLite a second time for the compiler's own use.
 
-use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-const FILES: [(i64, &str, &str); 7] = [
+use crate::dialect::Dialect;
+
+const FILES: [(i64, &str, &str); 8] = [
     (1, "chain", include_str!("../migrations/0001_chain.sql")),
     (2, "relay", include_str!("../migrations/0002_relay.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
@@ -13,14 +15,18 @@ const FILES: [(i64, &str, &str); 7] = [
     (5, "training keys", include_str!("../migrations/0005_training_keys.sql")),
     (6, "relay uses", include_str!("../migrations/0006_relay_uses.sql")),
     (7, "events and lineage", include_str!("../migrations/0007_events_and_lineage.sql")),
+    (8, "leases", include_str!("../migrations/0008_leases.sql")),
 ];
 
-/// Every step, in order.
-pub(crate) fn all() -> Migrator {
+/// Every step, in order. Who runs them holds a lock already.
+pub(crate) fn all(dialect: Dialect) -> Migrator {
     let step = |(version, name, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+        let sql = AssertSqlSafe(dialect.schema(sql)).into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations(FILES.into_iter().map(step).collect())
+    let mut steps = Migrator::with_migrations(FILES.into_iter().map(step).collect());
+    steps.set_locking(false);
+    steps
 }
 
 #[cfg(test)]
@@ -40,8 +46,36 @@ mod tests {
             .map(|(version, name, _)| format!("{version:04}_{}.sql", name.replace(' ', "_")))
             .collect();
         assert_eq!(listed, files);
-        for (step, (_, name, sql)) in all().iter().zip(FILES) {
+        for (step, (_, name, sql)) in all(Dialect::Sqlite).iter().zip(FILES) {
             assert_eq!((step.description.as_ref(), step.sql.as_str()), (name, sql));
+        }
+    }
+    #[tokio::test]
+    async fn a_database_of_before_is_brought_up_to_date_and_keeps_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = crate::connect(&format!("sqlite:{}", folder.path().join("old.db").display())).await.unwrap();
+        let mut old = pool.acquire().await.unwrap();
+        all(Dialect::Sqlite).run_direct(Some(7), &mut *old, false).await.unwrap();
+        let row = "insert into undone_blocks values (1, x'01', 0, x'00')";
+        sqlx::query(row).execute(&mut *old).await.unwrap();
+        drop(old);
+        crate::migrate(&pool).await.unwrap();
+        let mut conn = pool.acquire().await.unwrap();
+        let rows = sqlx::query("select * from undone_blocks").fetch_all(&mut *conn).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert!(crate::lease::find(&mut conn, crate::Tables::Chain).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn services_that_start_together_make_the_schema_once() {
+        let url = match crate::database::postgres_url() {
+            Ok(url) => url,
+            Err(reason) => return crate::database::skipped("migrations::services_that_start_together", &reason),
+        };
+        let start = || async { crate::migrate(&crate::connect(&url).await.unwrap()).await };
+        let all = futures::future::join_all((0..4).map(|_| start())).await;
+        for made in all {
+            made.unwrap();
         }
     }
 }

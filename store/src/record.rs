@@ -4,6 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::codec::{Column, Put, Value};
+use crate::dialect::Dialect;
 use crate::{Conn, StoreError};
 
 /// A struct whose fields are the columns of a table or view.
@@ -48,28 +49,22 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-/// Most values in one statement; SQLite takes 32,766.
-const VALUES_PER_STATEMENT: usize = 8192;
-
 /// Inserts rows, many in a statement.
 ///
 /// # Errors
 /// A key that is there already; a database that can't be written.
 pub async fn insert<R: Record>(conn: &mut Conn, rows: &[R]) -> Result<(), StoreError> {
-    for part in rows.chunks(VALUES_PER_STATEMENT / R::COLUMNS.len().max(1)) {
-        let mut statement = sqlx::query(AssertSqlSafe(insert_sql::<R>(part.len())));
-        for value in part.iter().flat_map(Record::values) {
+    let dialect = Dialect::of(conn);
+    for part in rows.chunks(dialect.rows_per_statement(R::COLUMNS.len())) {
+        let part: Vec<Vec<Value>> = part.iter().map(Record::values).collect();
+        let (sql, values) = dialect.insert(R::TABLE, R::COLUMNS, &part);
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for value in values {
             statement = statement.put_value(value);
         }
         statement.execute(&mut *conn).await?;
     }
     Ok(())
-}
-
-/// Values without numbers: SQLite looks a `$n` up among all before it, which makes long statements slow.
-fn insert_sql<R: Record>(rows: usize) -> String {
-    let row = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
-    format!("insert into {} ({}) values {}", R::TABLE, R::COLUMNS.join(", "), vec![row; rows].join(", "))
 }
 
 /// Rows for which `rest` (what follows `where`, in our own words only) holds.
@@ -121,10 +116,11 @@ pub async fn select_in<R: Record, C: Column>(
     rest: &str,
 ) -> Result<Vec<R>, StoreError> {
     let mut rows = Vec::with_capacity(wanted.len());
-    for part in wanted.chunks(VALUES_PER_STATEMENT) {
-        let list = vec!["?"; part.len()].join(", ");
-        let values: Vec<Value> = part.iter().map(Column::value).collect();
-        rows.extend(select::<R>(&mut *conn, &format!("{column} in ({list}) {rest}"), &values).await?);
+    let dialect = Dialect::of(conn);
+    for part in wanted.chunks(dialect.values_per_list()) {
+        let wanted: Vec<Value> = part.iter().map(Column::value).collect();
+        let (condition, values) = dialect.is_one_of(column, &wanted);
+        rows.extend(select::<R>(&mut *conn, &format!("{condition} {rest}"), &values).await?);
     }
     Ok(rows)
 }

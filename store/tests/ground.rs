@@ -2,25 +2,29 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
+mod support;
+
 use alloy::primitives::{Address, B256, Bytes, U256};
 use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
 use offsetdata_store::chain::requests::{self, RequestRow, RequestStatus, RequestedRow};
 use offsetdata_store::chain::training::{AttemptRow, CancellationRow, ClosingRow, CommitmentRow};
 use offsetdata_store::chain::{ChainRows, Page, Position, rollback_above};
-use offsetdata_store::{Column, Conn, Count, Pool, Put, StoreError, connect, migrate};
+use offsetdata_store::{Column, Conn, Count, Put, StoreError, connect, migrate};
+use support::database::{self, Database};
 
-async fn database() -> (Pool, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = connect(&format!("sqlite:{}", folder.path().join("store.db").display())).await.unwrap();
-    migrate(&pool).await.unwrap();
-    migrate(&pool).await.unwrap();
-    (pool, folder)
+on_both_databases! {
+    values_come_back,
+    values_of_another_kind_are_refused,
+    two_writers_take_turns,
+    a_reader_sees_one_moment,
+    a_request_stands_where_its_events_say,
 }
 
 #[tokio::test]
 async fn refuses_databases_that_it_can_not_use() {
     for (url, scheme) in
-        [("postgres://u:secret@h/d", "postgres"), ("mysql:x", "mysql"), ("data.db", "data.db")]
+        [("mysql://u:secret@h/d", "mysql"), ("postgresx:y", "postgresx"), ("data.db", "data.db")]
     {
         let error = connect(url).await.unwrap_err();
         assert!(matches!(&error, StoreError::Unsupported { scheme: s } if s == scheme), "{error}");
@@ -30,11 +34,14 @@ async fn refuses_databases_that_it_can_not_use() {
     assert!(matches!(connect("sqlite:x?mode=memory").await.unwrap_err(), StoreError::InMemory));
     let missing = connect("sqlite:/nonexistent/folder/x.db").await.unwrap_err();
     assert!(matches!(missing, StoreError::Database(_)), "{missing}");
+    let nobody = connect("postgres://u:secret@127.0.0.1:1/d").await.unwrap_err();
+    assert!(nobody.is_retryable() && !nobody.to_string().contains("secret"), "{nobody}");
 }
 
 #[tokio::test]
 async fn settings_hold_on_every_connection() {
-    let (pool, _folder) = database().await;
+    let database = Database::sqlite().await;
+    let pool = &database.pool;
     for _ in 0..3 {
         let mut conn = pool.acquire().await.unwrap();
         for (pragma, expected) in [("foreign_keys", 1), ("synchronous", 2), ("busy_timeout", 10_000)] {
@@ -45,9 +52,8 @@ async fn settings_hold_on_every_connection() {
     }
 }
 
-#[tokio::test]
-async fn values_come_back() {
-    let (pool, _folder) = database().await;
+async fn values_come_back(database: Database) {
+    let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
     async fn there_and_back<T: Column + PartialEq + std::fmt::Debug>(conn: &mut Conn, value: T) {
         let row = sqlx::query("select $1 as v").put(&value).fetch_one(conn).await.unwrap();
@@ -72,11 +78,11 @@ async fn values_come_back() {
     there_and_back(&mut conn, Some(RequestStatus::Expired)).await;
 }
 
-#[tokio::test]
-async fn values_of_another_kind_are_refused() {
-    let (pool, _folder) = database().await;
+async fn values_of_another_kind_are_refused(database: Database) {
+    let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
-    let row = sqlx::query("select -1 as n, 300 as big, x'0102' as bytes, 7 as status")
+    let row = sqlx::query("select -1 as n, 300 as big, $1 as bytes, 7 as status")
+        .put(&Bytes::from_static(&[1, 2]))
         .fetch_one(&mut *conn)
         .await
         .unwrap();
@@ -93,9 +99,8 @@ async fn values_of_another_kind_are_refused() {
     assert!(matches!(i64::read(&row, "nothing").unwrap_err(), StoreError::Database(_)));
 }
 
-#[tokio::test]
-async fn two_writers_take_turns() {
-    let (pool, _folder) = database().await;
+async fn two_writers_take_turns(database: Database) {
+    let pool = &database.pool;
     let mut tasks = Vec::new();
     for n in 0..6u64 {
         let pool = pool.clone();
@@ -115,9 +120,8 @@ async fn two_writers_take_turns() {
     assert_eq!(blocks::list_blocks(&mut pool.acquire().await.unwrap(), 0, 100).await.unwrap().len(), 30);
 }
 
-#[tokio::test]
-async fn a_reader_sees_one_moment() {
-    let (pool, _folder) = database().await;
+async fn a_reader_sees_one_moment(database: Database) {
+    let pool = &database.pool;
     let mut read = pool.read().await.unwrap();
     assert!(blocks::find_block(&mut read, 1).await.unwrap().is_none());
     let mut tx = pool.write().await.unwrap();
@@ -175,9 +179,8 @@ fn commitment(block: u64, request: u8, sequence: u32, units: u64) -> CommitmentR
     }
 }
 
-#[tokio::test]
-async fn a_request_stands_where_its_events_say() {
-    let (pool, _folder) = database().await;
+async fn a_request_stands_where_its_events_say(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     let all: Vec<BlockRow> = (1..=20).map(block).collect();
     blocks::insert_blocks(&mut tx, &all).await.unwrap();

@@ -7,17 +7,19 @@ use super::lanes::{self, LaneRow};
 use super::releases::{self, ReleaseRow};
 use super::sessions::{self, SessionRow};
 use super::signed::{self, PermitRow, UseRow};
-use crate::{Count, Pool, connect, migrate};
+use crate::Count;
+use crate::database::{self, Database};
+
+on_both_databases! {
+    a_challenge_opens_one_session_and_the_oldest_give_way,
+    lanes_keep_the_last_voucher_and_what_is_paid,
+    a_chunk_is_charged_once,
+    what_is_signed_is_kept_until_it_lands,
+}
 
 const COLLECTION: CollectionId = CollectionId(B256::repeat_byte(1));
 const PAYER: Address = Address::repeat_byte(2);
 const PAYEE: Address = Address::repeat_byte(3);
-
-async fn database(folder: &tempfile::TempDir) -> Pool {
-    let pool = connect(&format!("sqlite:{}", folder.path().join("gateway.db").display())).await.unwrap();
-    migrate(&pool).await.unwrap();
-    pool
-}
 
 fn lane(number: u64, amount: u128) -> LaneRow {
     LaneRow {
@@ -41,10 +43,8 @@ fn lane(number: u64, amount: u128) -> LaneRow {
     }
 }
 
-#[tokio::test]
-async fn a_challenge_opens_one_session_and_the_oldest_give_way() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn a_challenge_opens_one_session_and_the_oldest_give_way(database: Database) {
+    let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
     let session = |n: u8| SessionRow {
         token_hash: B256::repeat_byte(n),
@@ -68,10 +68,8 @@ async fn a_challenge_opens_one_session_and_the_oldest_give_way() {
     sessions::insert_session(&mut conn, again, 200, 2).await.unwrap();
 }
 
-#[tokio::test]
-async fn lanes_keep_the_last_voucher_and_what_is_paid() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn lanes_keep_the_last_voucher_and_what_is_paid(database: Database) {
+    let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
     lanes::put_lane(&mut conn, lane(u64::MAX, 100)).await.unwrap();
     lanes::put_lane(&mut conn, lane(1, 40)).await.unwrap();
@@ -92,10 +90,8 @@ async fn lanes_keep_the_last_voucher_and_what_is_paid() {
     assert_eq!(due.iter().map(|row| row.lane).collect::<Vec<_>>(), [1]);
 }
 
-#[tokio::test]
-async fn a_chunk_is_charged_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn a_chunk_is_charged_once(database: Database) {
+    let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
     let release = |key: u8, paid: bool| ReleaseRow {
         account: PAYER,
@@ -122,10 +118,8 @@ async fn a_chunk_is_charged_once() {
     assert_eq!(releases::count_charges(&mut conn, PAYER, COLLECTION).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn what_is_signed_is_kept_until_it_lands() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn what_is_signed_is_kept_until_it_lands(database: Database) {
+    let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
     let permit = PermitRow {
         owner: PAYER,

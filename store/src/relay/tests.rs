@@ -12,12 +12,19 @@ use super::signers;
 use super::sponsored::{self, SponsoredRow};
 use super::transactions::{self, EnvelopeRow, NewTransaction};
 use super::work::{self, ArtifactRow, CommitmentRow};
-use crate::{Count, Pool, connect, migrate};
+use crate::Count;
+use crate::database::{self, Database};
 
-async fn database(folder: &tempfile::TempDir) -> Pool {
-    let pool = connect(&format!("sqlite:{}", folder.path().join("relay.db").display())).await.unwrap();
-    migrate(&pool).await.unwrap();
-    pool
+on_both_databases! {
+    a_job_comes_back_and_is_advanced_once,
+    an_attempt_ends_once,
+    a_new_hello_ends_the_old_session,
+    one_holder_of_a_signer_and_no_nonce_twice,
+    a_transaction_is_queued_once_and_keeps_its_envelopes,
+    work_that_cannot_land_is_forgotten_from_there_on,
+    what_is_paid_for_users_is_summed_by_account_and_window,
+    a_prediction_is_advanced_once_and_leaves_after_a_day,
+    one_checkpoint_a_job_until_the_job_has_ended,
 }
 
 fn request(n: u8) -> RequestId {
@@ -62,10 +69,8 @@ fn transaction(dedupe: &str) -> NewTransaction {
     }
 }
 
-#[tokio::test]
-async fn a_job_comes_back_and_is_advanced_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn a_job_comes_back_and_is_advanced_once(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     for n in [2, 1] {
         jobs::insert_job(&mut tx, job(n)).await.unwrap();
@@ -89,10 +94,8 @@ async fn a_job_comes_back_and_is_advanced_once() {
     assert_eq!(jobs::list_overdue(&mut tx, 50, 10).await.unwrap(), [leased]);
 }
 
-#[tokio::test]
-async fn an_attempt_ends_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn an_attempt_ends_once(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     let attempt = AttemptRow {
         request: request(1),
@@ -112,10 +115,8 @@ async fn an_attempt_ends_once() {
     assert_eq!(jobs::find_attempt(&mut tx, request(1), 1).await.unwrap(), Some(ended));
 }
 
-#[tokio::test]
-async fn a_new_hello_ends_the_old_session() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn a_new_hello_ends_the_old_session(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     let session = |n: u8| SessionRow {
         token_hash: B256::repeat_byte(n),
@@ -132,10 +133,8 @@ async fn a_new_hello_ends_the_old_session() {
     assert_eq!(sessions::find_session_of(&mut tx, Address::repeat_byte(7)).await.unwrap(), Some(session(2)));
 }
 
-#[tokio::test]
-async fn one_holder_of_a_signer_and_no_nonce_twice() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn one_holder_of_a_signer_and_no_nonce_twice(database: Database) {
+    let pool = &database.pool;
     let signer = Address::repeat_byte(1);
     let mut tx = pool.write().await.unwrap();
     assert_eq!(signers::acquire_signer(&mut tx, signer, "a", 10, 20, 5).await.unwrap(), Some(1));
@@ -150,10 +149,8 @@ async fn one_holder_of_a_signer_and_no_nonce_twice() {
     assert_eq!(signers::take_nonce(&mut tx, signer, 2).await.unwrap(), Some(9));
 }
 
-#[tokio::test]
-async fn a_transaction_is_queued_once_and_keeps_its_envelopes() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn a_transaction_is_queued_once_and_keeps_its_envelopes(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     assert!(transactions::insert_transaction(&mut tx, transaction("a"), 1).await.unwrap());
     assert!(!transactions::insert_transaction(&mut tx, transaction("a"), 2).await.unwrap());
@@ -196,10 +193,8 @@ async fn a_transaction_is_queued_once_and_keeps_its_envelopes() {
     assert_eq!(transactions::find_envelope_with(&mut tx, Address::ZERO, 4).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn work_that_cannot_land_is_forgotten_from_there_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn work_that_cannot_land_is_forgotten_from_there_on(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     let commitment = |sequence: u32, attempt: u8| CommitmentRow {
         request: request(1),
@@ -239,10 +234,8 @@ async fn work_that_cannot_land_is_forgotten_from_there_on() {
     assert_eq!(work::find_artifact(&mut tx, request(1), 1).await.unwrap(), Some(artifact(2)));
 }
 
-#[tokio::test]
-async fn what_is_paid_for_users_is_summed_by_account_and_window() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn what_is_paid_for_users_is_summed_by_account_and_window(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     let row = |n: u8, account: u8, created_at: u64| SponsoredRow {
         id: B256::repeat_byte(n),
@@ -268,10 +261,8 @@ async fn what_is_paid_for_users_is_summed_by_account_and_window() {
     assert_eq!(sponsored::sum_since(&mut tx, Some(one), 0).await.unwrap(), (107, 2));
 }
 
-#[tokio::test]
-async fn a_prediction_is_advanced_once_and_leaves_after_a_day() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn a_prediction_is_advanced_once_and_leaves_after_a_day(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     let (id, worker) = (B256::repeat_byte(1), Address::repeat_byte(4));
     let row = PredictionRow {
@@ -319,10 +310,8 @@ async fn a_prediction_is_advanced_once_and_leaves_after_a_day() {
     assert_eq!(predictions::find_prediction(&mut tx, id).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn one_checkpoint_a_job_until_the_job_has_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = database(&folder).await;
+async fn one_checkpoint_a_job_until_the_job_has_ended(database: Database) {
+    let pool = &database.pool;
     let mut tx = pool.write().await.unwrap();
     jobs::insert_job(&mut tx, job(1)).await.unwrap();
     let checkpoint = |sequence: u32| CheckpointRow {

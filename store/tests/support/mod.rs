@@ -1,0 +1,4 @@
+//! What the store's tests share. It asserts nothing.
+
+#[macro_use]
+pub mod database;
