@@ -3,6 +3,7 @@
 use alloy::primitives::Address;
 use offsetdata_protocol::gateway_api::{LaneStatement, Sales, SettleAnswer, Statement, Text, Totals, code};
 use offsetdata_protocol::ids::CollectionId;
+use offsetdata_store::StoreError;
 use offsetdata_store::gateway::lanes::{LaneRow, hasten, list_lanes_for, list_lanes_of};
 use offsetdata_store::gateway::releases::count_charges;
 
@@ -62,9 +63,9 @@ impl Shared {
         now: u64,
     ) -> Result<SettleAnswer, Refused> {
         let lanes = self.lanes_for(account, id).await?;
-        let mut conn = self.pool.acquire().await?;
-        hasten(&mut conn, None, Some(id), now).await?;
-        drop(conn);
+        let mut tx = self.pool.write().await?;
+        hasten(&mut tx, None, Some(id), now).await?;
+        tx.commit().await.map_err(StoreError::from)?;
         self.wanted.notify_one();
         Ok(SettleAnswer { open: totals(&lanes).open })
     }

@@ -5,7 +5,7 @@ use offsetdata_protocol::gateway_api::{VoucherUpload, code, lane};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::manifest::ChunkEntry;
 use offsetdata_store::gateway::lanes::{LaneRow, find_lane, hasten, list_lanes_of, put_lane};
-use offsetdata_store::{Conn, Count};
+use offsetdata_store::{Conn, Count, StoreError};
 
 use crate::context::Shared;
 use crate::credit::{Exhausted, Standing, admit};
@@ -133,8 +133,9 @@ impl Shared {
             Err(_) => return Ok(()),
         };
         for payer in wanted {
-            let mut conn = self.pool.acquire().await?;
-            hasten(&mut conn, Some(payer), None, now).await?;
+            let mut tx = self.pool.write().await?;
+            hasten(&mut tx, Some(payer), None, now).await?;
+            tx.commit().await.map_err(StoreError::from)?;
         }
         Ok(())
     }

@@ -11,7 +11,8 @@ pub struct Config {
     /// RPC endpoint of the chain (http or https).
     #[arg(long, env = "OFFSETDATA_RPC_URL", hide_env_values = true, default_value = "http://127.0.0.1:8545")]
     pub rpc_url: Secret,
-    /// The database that the indexer writes, `sqlite:PATH`.
+    /// The database that the indexer writes, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`. Several gateways with the
+    /// same keys and public URL may share one: all serve, one of them settles.
     #[arg(long, env = "OFFSETDATA_DATABASE_URL", hide_env_values = true)]
     pub database_url: Secret,
     /// Deployment file, as in protocol/deployments.
@@ -33,6 +34,9 @@ pub struct Config {
     /// for no limit: where a proxy before the gateway has its own, as all calls come from its address.
     #[arg(long, env = "OFFSETDATA_GATEWAY_CALLS_PER_SECOND", default_value_t = 100)]
     pub calls_per_second: u32,
+    /// Seconds after which another gateway on the same database settles, where this one does and ends without a word.
+    #[arg(long, env = "OFFSETDATA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub lease_seconds: u64,
     /// The keys.
     #[command(flatten)]
     pub secrets: Secrets,

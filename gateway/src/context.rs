@@ -11,7 +11,7 @@ use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::gateway_api::code;
 use offsetdata_protocol::messages::{access_domain, billing_domain, gateway_domain};
 use offsetdata_protocol::seal::{SealingKey, SealingSecret};
-use offsetdata_store::Pool;
+use offsetdata_store::{Lease, Pool};
 use tokio::sync::Notify;
 
 use crate::catalog::Catalog;
@@ -52,6 +52,8 @@ pub struct Shared {
     pub token_domain: B256,
     /// Open collections.
     pub catalog: Catalog,
+    /// Which of several instances settles.
+    pub lease: Lease,
     /// Somebody waits for a settlement.
     pub wanted: Notify,
     /// Whose lanes are to be settled at once.

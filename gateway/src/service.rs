@@ -10,7 +10,7 @@ use offsetdata_protocol::bindings::access::AccessToken;
 use offsetdata_protocol::bindings::billing::UsageBilling;
 use offsetdata_protocol::bindings::training::TrainingCoordinator;
 use offsetdata_protocol::deployments::Deployment;
-use offsetdata_store::{Pool, connect, migrate};
+use offsetdata_store::{Lease, Pool, Tables, connect, migrate};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +87,7 @@ impl Gateway {
             settlement: config.settlement,
             token_domain,
             catalog: Default::default(),
+            lease: Lease::new(Tables::Gateway, config.lease_seconds),
             wanted: Default::default(),
             hastened: Default::default(),
             limits: http::Limits::new(config.calls_per_second),
@@ -116,6 +117,12 @@ impl Gateway {
             sealing_key = %self.context.sealing_key,
             "gateway"
         );
+        let ended = CancellationToken::new();
+        let _ends_with_us = ended.clone().drop_guard();
+        let keeping = tokio::spawn({
+            let (context, ended) = (self.context.clone(), ended.clone());
+            async move { context.lease.keep(&context.pool, unix_now, ended.cancelled_owned()).await }
+        });
         let settlement = tokio::spawn(settle(self.context.clone(), stop.clone()));
         let server = tokio::spawn(http::serve(self.listener, http::router(self.context), stop.clone()));
         shutdown.await;
@@ -125,6 +132,10 @@ impl Gateway {
         if tokio::time::timeout(GRACE, settlement).await.is_err() {
             ending.abort();
         }
+        ended.cancel();
+        if tokio::time::timeout(GRACE, keeping).await.is_err() {
+            tracing::warn!("the lease was not given back in time; it ends by itself");
+        }
     }
 }
 
@@ -132,7 +143,13 @@ async fn settle(context: Context, stop: CancellationToken) {
     let poll = Duration::from_millis(context.settlement.poll_milliseconds);
     while !stop.is_cancelled() {
         let now = unix_now();
-        let pause = match round(&context, now).await {
+        // A round is cut off where the lease is lost: what it did not come to is due for the next holder.
+        let done = tokio::select! {
+            biased;
+            () = context.lease.lost() => stand_by(&context, now).await,
+            done = round(&context, now) => done,
+        };
+        let pause = match done {
             Ok(()) => poll,
             Err(error) => {
                 tracing::warn!(%error, "settlement: trying again");
@@ -145,6 +162,12 @@ async fn settle(context: Context, stop: CancellationToken) {
             () = context.wanted.notified(), if pause == poll => {}
         }
     }
+}
+
+/// Another instance settles: what was asked for here is written down for it.
+async fn stand_by(context: &Context, now: u64) -> Result<(), GatewayError> {
+    context.metrics.at(context.chain.head().await?.number);
+    context.hasten_wanted(now).await
 }
 
 async fn round(context: &Context, now: u64) -> Result<(), GatewayError> {
@@ -210,7 +233,7 @@ pub(crate) async fn preflight(chain: &Chain, deployment: &Deployment) -> Result<
 
 /// The indexer may bring the schema up to date at the same moment.
 async fn open_database(url: &str) -> Result<Pool, GatewayError> {
-    let pool = connect(url).await?;
+    let pool = connect(url).await?.of(Tables::Gateway);
     let mut tries = 1;
     loop {
         match migrate(&pool).await {

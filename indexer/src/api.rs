@@ -203,5 +203,5 @@ async fn health(State(api): State<Api>) -> Response {
 async fn ready(State(api): State<Api>) -> Response {
     let ready = api.status.was_caught_up();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready }))).into_response()
+    (status, Json(json!({ "ready": ready, "role": api.status.role() }))).into_response()
 }

@@ -15,7 +15,7 @@ pub struct Source {
     /// HTTP endpoint of an Ethereum node.
     #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545", hide_env_values = true)]
     pub rpc_url: String,
-    /// Database, as sqlite:PATH.
+    /// Database, as sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE. Several instances may share one: one of them writes.
     #[arg(
         long,
         env = "OFFSETDATA_DATABASE_URL",
@@ -55,6 +55,12 @@ pub struct Config {
     /// Blocks behind the chain at which /health turns bad.
     #[arg(long, env = "OFFSETDATA_MAX_LAG", default_value_t = 20)]
     pub max_lag: u64,
+    /// Seconds after which another instance on the same database goes on, where this one writes and ends without a word.
+    #[arg(long, env = "OFFSETDATA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub lease_seconds: u64,
+    /// Only answers, from what another instance writes.
+    #[arg(long, env = "OFFSETDATA_INDEXER_READ_ONLY")]
+    pub read_only: bool,
 }
 
 impl Source {
@@ -82,8 +88,11 @@ impl Source {
         Rpc::new(&self.rpc_url, Duration::from_secs(self.rpc_timeout))
     }
 
-    /// The file of the database, if it is there already.
+    /// The database, if it is there already: a file is not made, a server is asked.
     pub(crate) fn existing_database(&self) -> Option<String> {
+        if !self.database_url.starts_with("sqlite:") {
+            return Some(self.database_url.clone());
+        }
         let path = self.database_url.strip_prefix("sqlite:")?;
         let (path, query) = path.split_once('?').unwrap_or((path, "mode=rw"));
         let file = path.strip_prefix("//").unwrap_or(path);

@@ -114,7 +114,15 @@ impl Follower {
         Ok(Step::Advanced { to, rows })
     }
 
-    async fn cursor(&self) -> Result<Cursor, IndexerError> {
+    /// Where the index stands, by the database, and the chain, by its node. It writes nothing.
+    ///
+    /// # Errors
+    /// A node or database that does not answer; a database in which nothing is indexed yet.
+    pub async fn look(&self) -> Result<(Cursor, u64), IndexerError> {
+        Ok((self.cursor().await?, self.rpc.head().await?.number))
+    }
+
+    pub(crate) async fn cursor(&self) -> Result<Cursor, IndexerError> {
         let mut conn = self.pool.acquire().await?;
         blocks::head(&mut conn).await?.ok_or_else(|| IndexerError::inconsistent("the database has no cursor"))
     }

@@ -49,6 +49,10 @@ pub async fn check_database(
     now: u64,
 ) -> Result<(), IndexerError> {
     let genesis = block(rpc, 0).await?;
+    // Another instance may be writing: it is not held up for a look.
+    if let Some(cursor) = blocks::head(&mut *pool.acquire().await.map_err(IndexerError::from)?).await? {
+        return same_database(&cursor, genesis.hash, deployment);
+    }
     let anchor = block(rpc, deployment.start_block.saturating_sub(1)).await?;
 
     let mut tx = pool.write().await?;

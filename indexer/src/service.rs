@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use offsetdata_content::Blocks;
-use offsetdata_store::{Pool, chain::blocks};
+use offsetdata_store::chain::blocks::Cursor;
+use offsetdata_store::{Lease, Tables};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ use crate::metrics::Metrics;
 use crate::status::Status;
 use crate::{api, documents, points, preflight};
 
+/// An instance that stands by tells its listeners at least so often: points may have come without a new block.
+const STANDBY_WORD: Duration = Duration::from_secs(1);
 /// Longest wait after something failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -35,10 +38,17 @@ struct Watch {
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), IndexerError> {
     let deployment = config.source.read_deployment()?;
     let rpc = config.source.rpc()?;
-    let pool = offsetdata_store::connect(&config.source.database_url).await?;
-    offsetdata_store::migrate(&pool).await?;
+    let pool = offsetdata_store::connect(&config.source.database_url).await?.of(Tables::Chain);
+    let lease = Lease::new(Tables::Chain, config.lease_seconds);
+    // Whatever writes does so under the lease, which the database checks in the same transaction.
+    let written = pool.under(&lease);
     preflight::check_chain(&rpc, &deployment).await?;
-    preflight::check_database(&pool, &rpc, &deployment, now()).await?;
+    if config.read_only {
+        preflight::check_database(&written, &rpc, &deployment, now()).await?;
+    } else {
+        offsetdata_store::migrate(&pool).await?;
+        preflight::check_database(&pool, &rpc, &deployment, now()).await?;
+    }
     let mut content = Blocks::directory(&config.blocks)
         .map_err(|error| IndexerError::Setting { setting: "--blocks", reason: error.to_string() })?;
     for gateway in &config.gateways {
@@ -49,7 +59,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 
     let stop = CancellationToken::new();
     let watch = Watch {
-        status: Arc::new(Status::new(config.max_lag)),
+        status: Arc::new(Status::new(config.max_lag, lease.clone())),
         metrics: Arc::default(),
         live: Arc::new(Live::new(stop.clone())),
     };
@@ -59,13 +69,21 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         listen = %listener.local_addr()?, chain = deployment.chain_id, start = deployment.start_block, "the indexer runs"
     );
 
-    let follower = Follower::new(rpc, pool.clone(), &deployment, config.source.reorg_depth);
-    let mut following =
-        tokio::spawn(follow(follower, pool.clone(), watch.clone(), config.poll(), stop.clone()));
+    let keeping = tokio::spawn({
+        let (lease, pool, stop) = (lease.clone(), pool.clone(), stop.clone());
+        async move {
+            if !config.read_only {
+                lease.keep(&pool, now, stop.cancelled_owned()).await;
+            }
+        }
+    });
+    let follower = Follower::new(rpc, written.clone(), &deployment, config.source.reorg_depth);
+    let mut following = tokio::spawn(follow(follower, lease.clone(), watch.clone(), config.poll(), stop.clone()));
     // Apart from each other: a source that is slow with documents does not hold up points.
     let (poll, of_points, of_documents) =
-        (config.poll(), (pool.clone(), content.clone()), (pool.clone(), content));
+        (config.poll(), (written.clone(), content.clone()), (written, content));
     let (points_stop, points_metrics, points_live) = (stop.clone(), metrics.clone(), live.clone());
+    let points_lease = lease.clone();
     let fetching_points = tokio::spawn(async move {
         let round = || async {
             let count = points::fetch_due(&of_points.0, &of_points.1, now()).await?;
@@ -75,7 +93,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             }
             Ok(count)
         };
-        fetch("points", round, poll, points_stop).await;
+        fetch("points", points_lease, round, poll, points_stop).await;
     });
     let (documents_stop, documents_metrics) = (stop.clone(), metrics.clone());
     let fetching_documents = tokio::spawn(async move {
@@ -84,7 +102,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             documents_metrics.documents(count);
             Ok(count)
         };
-        fetch("documents", round, poll, documents_stop).await;
+        fetch("documents", lease, round, poll, documents_stop).await;
     });
     let serving =
         tokio::spawn(serve(listener, api::router(pool.clone(), status, metrics, live), stop.clone()));
@@ -98,8 +116,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         Ok(()) if !following.is_finished() => joined(following.await),
         other => other,
     };
-    for task in [fetching_points, fetching_documents, serving] {
-        // Both end by themselves; what they could still say does not change the result.
+    for task in [fetching_points, fetching_documents, serving, keeping] {
+        // All end by themselves; what they could still say does not change the result.
         if tokio::time::timeout(Duration::from_secs(20), task).await.is_err() {
             tracing::warn!("a part of the indexer did not end in time");
         }
@@ -120,13 +138,23 @@ async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationTo
 
 async fn follow(
     mut follower: Follower,
-    pool: Pool,
+    lease: Lease,
     watch: Watch,
     poll: Duration,
     stop: CancellationToken,
 ) -> Result<(), IndexerError> {
     let mut failures = 0u32;
+    let mut seen = Seen::default();
     while !stop.is_cancelled() {
+        if !lease.is_held() {
+            stand_by(&follower, &watch, &mut seen).await;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = lease.held() => {}
+                () = tokio::time::sleep(poll) => {}
+            }
+            continue;
+        }
         let wait = match follower.step(now()).await {
             Ok(step) => {
                 failures = 0;
@@ -141,7 +169,7 @@ async fn follow(
                 if step != Step::Idle {
                     watch.live.changed();
                 }
-                match observe(&pool, &watch).await {
+                match observe(&follower, &watch).await {
                     Ok(()) if step == Step::Idle => poll,
                     Ok(()) => Duration::ZERO,
                     Err(error) => {
@@ -167,21 +195,57 @@ async fn follow(
     Ok(())
 }
 
-async fn observe(pool: &Pool, watch: &Watch) -> Result<(), IndexerError> {
-    if let Some(cursor) = blocks::head(&mut *pool.acquire().await?).await? {
-        let (indexed, head) = (cursor.number.0, cursor.chain_head.0);
-        watch.status.progressed(indexed, head.saturating_sub(indexed));
-        watch.metrics.stands_at(indexed, head);
-    }
+async fn observe(follower: &Follower, watch: &Watch) -> Result<(), IndexerError> {
+    let cursor = follower.cursor().await?;
+    told(watch, &cursor, cursor.chain_head.0);
     Ok(())
 }
 
+fn told(watch: &Watch, cursor: &Cursor, head: u64) {
+    watch.status.progressed(cursor.number.0, head.saturating_sub(cursor.number.0));
+    watch.metrics.stands_at(cursor.number.0, head);
+}
+
+/// What an instance that stands by last told its listeners about, and when.
+#[derive(Default)]
+struct Seen {
+    cursor: Option<Cursor>,
+    told: Option<Instant>,
+}
+
+/// Another instance writes: this one watches how far it is, and tells those who listen here.
+async fn stand_by(follower: &Follower, watch: &Watch, seen: &mut Seen) {
+    match follower.look().await {
+        Ok((cursor, head)) => {
+            told(watch, &cursor, head);
+            if seen.cursor.as_ref() != Some(&cursor) || seen.told.is_none_or(|at| at.elapsed() >= STANDBY_WORD) {
+                *seen = Seen { cursor: Some(cursor), told: Some(Instant::now()) };
+                watch.live.changed();
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "standing by: the index or the chain can't be seen");
+            watch.status.failed(error.to_string());
+            watch.metrics.failed();
+        }
+    }
+}
+
 /// Repeats a round of fetches: at once while there is something to do.
-async fn fetch<F>(what: &'static str, round: impl Fn() -> F, poll: Duration, stop: CancellationToken)
-where
+async fn fetch<F>(
+    what: &'static str,
+    lease: Lease,
+    round: impl Fn() -> F,
+    poll: Duration,
+    stop: CancellationToken,
+) where
     F: Future<Output = Result<usize, IndexerError>>,
 {
     while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = lease.held() => {}
+        }
         let done = tokio::select! {
             () = stop.cancelled() => break,
             done = round() => done,

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use offsetdata_store::Lease;
 use serde::Serialize;
 
 /// Without a word of the node for so long, the service is not well.
@@ -12,6 +13,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Status {
     max_lag: u64,
+    lease: Lease,
     inner: Mutex<Inner>,
 }
 
@@ -30,6 +32,8 @@ struct Inner {
 pub struct Report {
     /// Whether the chain is followed closely.
     pub healthy: bool,
+    /// Whether this instance writes, or stands by.
+    pub role: Role,
     /// Last indexed block.
     pub block: u64,
     /// Blocks of the chain that are not in yet, as last seen.
@@ -38,10 +42,25 @@ pub struct Report {
     pub error: Option<String>,
 }
 
+/// Which of several instances on one database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// The one that writes.
+    Writer,
+    /// One that answers, and writes when the writer is gone.
+    Standby,
+}
+
 impl Status {
     /// A service that has seen nothing yet and is well up to `max_lag` blocks behind the chain.
-    pub fn new(max_lag: u64) -> Self {
-        Self { max_lag, inner: Mutex::default() }
+    pub fn new(max_lag: u64, lease: Lease) -> Self {
+        Self { max_lag, lease, inner: Mutex::default() }
+    }
+
+    /// Whether this instance writes now.
+    pub fn role(&self) -> Role {
+        if self.lease.is_held() { Role::Writer } else { Role::Standby }
     }
 
     /// A step worked.
@@ -61,6 +80,7 @@ impl Status {
         let inner = self.lock();
         let heard = inner.last_answer.is_some_and(|at| at.elapsed() < SILENCE);
         Report {
+            role: self.role(),
             healthy: heard && inner.lag.is_some_and(|lag| lag <= self.max_lag),
             block: inner.block,
             lag: inner.lag,

@@ -280,11 +280,11 @@ async fn health_follows_the_lag() {
         (answer.status().as_u16(), serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap())
     };
     assert_eq!(get("/health").await.0, 503);
-    assert_eq!(get("/ready").await, (503, json!({ "ready": false })));
+    assert_eq!(get("/ready").await, (503, json!({ "ready": false, "role": "standby" })));
     server.status.progressed(90, 6);
     assert_eq!(
         get("/health").await,
-        (503, json!({ "healthy": false, "block": 90, "lag": 6, "error": null }))
+        (503, json!({ "healthy": false, "role": "standby", "block": 90, "lag": 6, "error": null }))
     );
     server.status.progressed(96, 0);
     assert_eq!(get("/health").await.0, 200);
@@ -292,9 +292,9 @@ async fn health_follows_the_lag() {
     server.status.failed("the node can't be reached".into());
     assert_eq!(
         get("/health").await,
-        (200, json!({ "healthy": true, "block": 96, "lag": 5, "error": "the node can't be reached" }))
+        (200, json!({ "healthy": true, "role": "standby", "block": 96, "lag": 5, "error": "the node can't be reached" }))
     );
-    assert_eq!(get("/ready").await, (200, json!({ "ready": true })));
+    assert_eq!(get("/ready").await, (200, json!({ "ready": true, "role": "standby" })));
 }
 
 fn fresh(name: &str, actual: &str, test: &str) {

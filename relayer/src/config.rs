@@ -17,7 +17,8 @@ pub struct Config {
     /// RPC endpoint of the chain (http or https).
     #[arg(long, env = "OFFSETDATA_RPC_URL", hide_env_values = true, default_value = "http://127.0.0.1:8545")]
     pub rpc_url: Secret,
-    /// The database that the indexer writes, `sqlite:PATH`.
+    /// The database that the indexer writes, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`. Several relayers may share
+    /// one: one of them works, the others stand by.
     #[arg(long, env = "OFFSETDATA_DATABASE_URL", hide_env_values = true)]
     pub database_url: Secret,
     /// Deployment file, as in protocol/deployments.
@@ -48,6 +49,9 @@ pub struct Config {
     /// Milliseconds between two looks at the chain and the database.
     #[arg(long, env = "OFFSETDATA_POLL_MILLISECONDS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub poll_milliseconds: u64,
+    /// Seconds after which a relayer that stands by takes over, where this one works and ends without a word.
+    #[arg(long, env = "OFFSETDATA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub lease_seconds: u64,
     /// The keys.
     #[command(flatten)]
     pub keys: Keys,

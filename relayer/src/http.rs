@@ -18,13 +18,14 @@ use std::time::Duration;
 use alloy::primitives::Address;
 use alloy::sol_types::Eip712Domain;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use offsetdata_protocol::relay_api::{MAX_PREDICTION_BYTES, MAX_PREDICTION_RECORDS};
 use offsetdata_protocol::worker_api::MAX_POINTS_BYTES;
+use offsetdata_store::Lease;
 use tokio::sync::Semaphore;
 
 use crate::files::Files;
@@ -129,6 +130,23 @@ pub fn router(api: Api) -> Router {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", "this page has other methods")
         })
         .with_state(shared)
+}
+
+/// Pages that an instance without the lease serves too: they only read, or say how it is.
+const STANDBY_PAGES: [&str; 5] = ["/health", "/metrics", "/v1/jobs", "/v1/relayer", "/v1/transactions"];
+
+/// The same, for one of several instances: without the lease all calls but a few are told to come again, and `/ready` says
+/// that it stands by, so that whatever distributes calls sends them to the one that works.
+pub fn while_held(router: Router, lease: Lease) -> Router {
+    router.layer(middleware::from_fn_with_state(lease, by_holder))
+}
+
+async fn by_holder(State(lease): State<Lease>, request: Request, next: Next) -> Response {
+    if lease.is_held() || STANDBY_PAGES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let detail = "this relayer stands by: another one works, or will in a moment";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "standby", detail).into_response()
 }
 
 async fn in_time(limit: Duration, request: Request, next: Next) -> Response {

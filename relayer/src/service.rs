@@ -9,7 +9,8 @@ use alloy::signers::local::PrivateKeySigner;
 use offsetdata_content::Blocks;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::messages::relay_domain;
-use offsetdata_store::{Pool, connect, migrate};
+use offsetdata_store::lease::this_instance;
+use offsetdata_store::{Lease, Pool, Tables, connect, migrate};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,8 @@ pub struct Relayer {
     settings: TransactionSettings,
     poll: Duration,
     withdraw_above: Option<u128>,
+    pool: Pool,
+    lease: Lease,
 }
 
 /// Connects, checks and serves until `shutdown`.
@@ -81,8 +84,10 @@ impl Relayer {
             .map_err(|source| RelayerError::Io { what: "the listen address".to_owned(), source })?;
         let coordinator = deployment.training_coordinator;
         let public_url = config.public_url.unwrap_or_else(|| format!("http://{address}"));
+        let lease = Lease::new(Tables::Relay, config.lease_seconds);
         let jobs = Jobs {
-            pool,
+            // Whatever is written is written under the lease, which the database checks in the same transaction.
+            pool: pool.under(&lease),
             blocks,
             checkpoints,
             scheduler: Scheduler::new(scheduler, deployment.chain_id, coordinator),
@@ -93,7 +98,6 @@ impl Relayer {
             queued: Arc::new(Notify::new()),
             wanted: Arc::new(Notify::new()),
         };
-        jobs.sweep_checkpoints().await?;
         let public_url = public_url.trim_end_matches('/').to_owned();
         let sponsor = Sponsor {
             pool: jobs.pool.clone(),
@@ -130,7 +134,7 @@ impl Relayer {
         let forwarder = Some(deployment.forwarder);
         let settings = TransactionSettings { assignment_seconds, forwarder, ..config.transactions };
         let withdraw_above = config.withdraw_above;
-        Ok(Self { listener, address, api, chain, signer, settings, poll, withdraw_above })
+        Ok(Self { listener, address, api, chain, signer, settings, poll, withdraw_above, pool, lease })
     }
 
     /// Where it listens.
@@ -152,8 +156,16 @@ impl Relayer {
             signer = %self.signer.address(),
             "relayer"
         );
-        let jobs = tokio::spawn(follow(self.api.clone(), self.poll, self.withdraw_above, stop.clone()));
+        let ended = CancellationToken::new();
+        let _ends_with_us = ended.clone().drop_guard();
+        let keeping = tokio::spawn({
+            let (lease, pool, ended) = (self.lease.clone(), self.pool, ended.clone());
+            async move { lease.keep(&pool, unix_now, ended.cancelled_owned()).await }
+        });
+        let jobs = Follow { api: self.api.clone(), poll: self.poll, withdraw_above: self.withdraw_above };
+        let jobs = tokio::spawn(jobs.run(self.lease.clone(), stop.clone()));
         let sender = Sender {
+            lease: self.lease.clone(),
             jobs: self.api.jobs.clone(),
             chain: self.chain,
             signer: self.signer,
@@ -162,7 +174,7 @@ impl Relayer {
         };
         let transactions = tokio::spawn(sender.run(stop.clone()));
         let closing = stop.clone();
-        let server = axum::serve(self.listener, http::router(self.api))
+        let server = axum::serve(self.listener, http::while_held(http::router(self.api), self.lease))
             .with_graceful_shutdown(async move { closing.cancelled().await });
         let mut server = tokio::spawn(server.into_future());
         let early = tokio::select! {
@@ -170,7 +182,7 @@ impl Relayer {
             ended = &mut server => Some(ended),
         };
         stop.cancel();
-        let ended = match early {
+        let served = match early {
             Some(ended) => Some(ended),
             // Claims that wait are cut off: workers ask again.
             None => tokio::time::timeout(GRACE, &mut server).await.ok(),
@@ -181,7 +193,12 @@ impl Relayer {
                 tracing::warn!("a loop did not end in time; what it was doing goes on after the next start");
             }
         }
-        match ended {
+        // Last of all: what the loops still wrote, they wrote under the lease.
+        ended.cancel();
+        if tokio::time::timeout(GRACE, keeping).await.is_err() {
+            tracing::warn!("the lease was not given back in time; it ends by itself");
+        }
+        match served {
             Some(Ok(Err(source))) => Err(RelayerError::Io { what: "serve".to_owned(), source }),
             _ => Ok(()),
         }
@@ -217,7 +234,7 @@ async fn preflight(
 
 /// The indexer may bring the schema up to date at the same moment.
 async fn open_database(url: &str) -> Result<Pool, RelayerError> {
-    let pool = connect(url).await?;
+    let pool = connect(url).await?.of(Tables::Relay);
     let mut tries = 1;
     loop {
         match migrate(&pool).await {
@@ -232,36 +249,65 @@ async fn open_database(url: &str) -> Result<Pool, RelayerError> {
     }
 }
 
-async fn follow(api: Api, poll: Duration, withdraw_above: Option<u128>, stop: CancellationToken) {
-    let mut looked = 0;
-    while !stop.is_cancelled() {
-        if let Err(error) = api.jobs.round(unix_now()).await {
-            tracing::warn!(%error, "jobs: trying again");
-        }
-        if let Err(error) = api.predictions.round(unix_now()).await {
-            tracing::warn!(%error, "predictions: trying again");
-        }
-        if let Err(error) = api.sponsor.round().await {
-            tracing::warn!(%error, "sponsored calls: trying again");
-        }
-        let now = unix_now();
-        if let Some(above) = withdraw_above
-            && now >= looked + UPKEEP_SECONDS
-        {
-            looked = now;
-            if let Err(error) = upkeep::withdraw(&api.jobs, &api.sponsor.chain, above, now).await {
-                tracing::warn!(%error, "fees: trying again");
+/// The loop of jobs, predictions and sponsored calls.
+struct Follow {
+    api: Api,
+    poll: Duration,
+    withdraw_above: Option<u128>,
+}
+
+impl Follow {
+    /// Works while this instance has the lease. What it was doing when it lost it is cut off: each step can be done again.
+    async fn run(self, lease: Lease, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = lease.held() => {}
+            }
+            tokio::select! {
+                biased;
+                () = lease.lost() => {}
+                () = self.work(&stop) => {}
             }
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(poll) => {}
+    }
+
+    async fn work(&self, stop: &CancellationToken) {
+        let api = &self.api;
+        if let Err(error) = api.jobs.sweep_checkpoints().await {
+            tracing::warn!(%error, "checkpoints of jobs that ended could not be cleared away");
+        }
+        let mut looked = 0;
+        while !stop.is_cancelled() {
+            if let Err(error) = api.jobs.round(unix_now()).await {
+                tracing::warn!(%error, "jobs: trying again");
+            }
+            if let Err(error) = api.predictions.round(unix_now()).await {
+                tracing::warn!(%error, "predictions: trying again");
+            }
+            if let Err(error) = api.sponsor.round().await {
+                tracing::warn!(%error, "sponsored calls: trying again");
+            }
+            let now = unix_now();
+            if let Some(above) = self.withdraw_above
+                && now >= looked + UPKEEP_SECONDS
+            {
+                looked = now;
+                if let Err(error) = upkeep::withdraw(&api.jobs, &api.sponsor.chain, above, now).await {
+                    tracing::warn!(%error, "fees: trying again");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(self.poll) => {}
+            }
         }
     }
 }
 
 /// The loop of one signer.
 struct Sender {
+    lease: Lease,
     jobs: Jobs,
     chain: Chain,
     signer: PrivateKeySigner,
@@ -271,11 +317,24 @@ struct Sender {
 
 impl Sender {
     async fn run(self, stop: CancellationToken) {
-        let holder = holder();
+        let holder = this_instance();
         let mut reconciler: Option<Reconciler> = None;
         let mut said = false;
         while !stop.is_cancelled() {
-            let pause = match self.round(&mut reconciler, &holder, &mut said).await {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.lease.held() => {}
+            }
+            let round = tokio::select! {
+                biased;
+                () = self.lease.lost() => None,
+                round = self.round(&mut reconciler, &holder, &mut said) => Some(round),
+            };
+            let Some(round) = round else {
+                reconciler = None;
+                continue;
+            };
+            let pause = match round {
                 Ok(true) => self.poll,
                 Ok(false) => RETRY,
                 Err(error) => {
@@ -330,14 +389,5 @@ impl Sender {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Names this process. Random, so that a restart is not taken for the process before it.
-fn holder() -> String {
-    let mut bytes = [0u8; 8];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => alloy::hex::encode(bytes),
-        Err(_) => format!("process {}", std::process::id()),
     }
 }

@@ -153,8 +153,10 @@ impl Dialect {
     /// A condition that `column` has one of these values, and how it takes them.
     pub(crate) fn is_one_of(self, column: &str, wanted: &[Value]) -> (String, Vec<Value>) {
         match (self, wanted.first()) {
+            // Not `= any`: reading the array is no constant to the planner, and would be done for every row.
             (Self::Postgres, Some(first)) => {
-                (format!("{column} = any({})", array_parameter(1, first)), vec![array(wanted.iter())])
+                let array_of = array_parameter(1, first);
+                (format!("{column} in (select unnest({array_of}))"), vec![array(wanted.iter())])
             }
             _ => (format!("{column} in ({})", vec!["?"; wanted.len()].join(", ")), wanted.to_vec()),
         }

@@ -3,6 +3,9 @@
 
 mod holder;
 
+pub(crate) use holder::is_gone;
+pub use holder::this as this_instance;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -81,9 +84,9 @@ struct Held {
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Lease {
-    /// An instance that does not have the lease yet and takes it for so many seconds at a time.
+    /// An instance that does not have the lease yet and takes it for so many seconds at a time, at least two.
     pub fn new(tables: Tables, seconds: u64) -> Self {
-        let inner = Inner { tables, holder: holder::this(), seconds: seconds.max(1), held: watch::Sender::new(None) };
+        let inner = Inner { tables, holder: holder::this(), seconds: seconds.max(2), held: watch::Sender::new(None) };
         Self(Arc::new(inner))
     }
 
@@ -102,6 +105,17 @@ impl Lease {
         let mut changes = self.0.held.subscribe();
         // The sender lives as long as this lease, so there is always a change to wait for.
         let _ = changes.wait_for(|held| held.is_some_and(|held| Instant::now() < held.until)).await;
+    }
+
+    /// Waits until this instance does not have the lease, or its time is over. What only its holder may do is cut off then.
+    pub async fn lost(&self) {
+        let mut changes = self.0.held.subscribe();
+        loop {
+            let held = *changes.borrow_and_update();
+            let Some(left) = held.and_then(|held| held.until.checked_duration_since(Instant::now())) else { return };
+            // Over or lengthened meanwhile: it is looked at again.
+            let _ = tokio::time::timeout(left, changes.changed()).await;
+        }
     }
 
     /// Takes the lease where it is free, or lengthens it. Whether this instance has it now.
@@ -125,7 +139,8 @@ impl Lease {
             }
             _ => {}
         }
-        let until = asked + Duration::from_secs(self.0.seconds);
+        // The caller's seconds are whole ones: what they leave out belongs to the next holder.
+        let until = asked + Duration::from_secs(self.0.seconds - 1);
         self.0.held.send_replace(epoch.map(|epoch| Held { epoch, until }));
         Ok(epoch.is_some())
     }
@@ -203,7 +218,7 @@ async fn acquire(
 ) -> Result<Option<u64>, StoreError> {
     let epoch = match find(conn, tables).await? {
         None => 1,
-        Some(row) if row.lease_until.0 <= now || row.holder == holder || holder::is_gone(&row.holder) => row.epoch.0 + 1,
+        Some(row) if row.lease_until.0 <= now || row.holder == holder || is_gone(&row.holder) => row.epoch.0 + 1,
         Some(_) => return Ok(None),
     };
     let sql = format!(

@@ -10,7 +10,7 @@ use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
 use offsetdata_store::chain::requests::{self, RequestRow, RequestStatus, RequestedRow};
 use offsetdata_store::chain::training::{AttemptRow, CancellationRow, ClosingRow, CommitmentRow};
 use offsetdata_store::chain::{ChainRows, Page, Position, rollback_above};
-use offsetdata_store::{Column, Conn, Count, Put, StoreError, connect, migrate};
+use offsetdata_store::{Column, Conn, Count, Put, StoreError, connect};
 use support::database::{self, Database};
 
 on_both_databases! {
@@ -56,7 +56,9 @@ async fn values_come_back(database: Database) {
     let pool = &database.pool;
     let mut conn = pool.acquire().await.unwrap();
     async fn there_and_back<T: Column + PartialEq + std::fmt::Debug>(conn: &mut Conn, value: T) {
-        let row = sqlx::query("select $1 as v").put(&value).fetch_one(conn).await.unwrap();
+        // PostgreSQL keeps a statement with the types that it had first.
+        let query = sqlx::query("select $1 as v").persistent(false);
+        let row = query.put(&value).fetch_one(conn).await.unwrap();
         assert_eq!(T::read(&row, "v").unwrap(), value);
     }
     there_and_back(&mut conn, i64::MIN).await;

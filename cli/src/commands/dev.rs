@@ -45,6 +45,9 @@ pub(crate) struct Dev {
     /// Forget everything that is in DIR
     #[arg(long)]
     fresh: bool,
+    /// Database instead of a file in DIR: postgres://USER@HOST/DATABASE. A fresh network needs an empty one
+    #[arg(long, env = "OFFSETDATA_DEV_DATABASE", hide_env_values = true)]
+    database_url: Option<String>,
     /// Port of the chain's RPC endpoint
     #[arg(long, default_value_t = 8545)]
     rpc_port: u16,

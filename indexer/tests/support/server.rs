@@ -7,6 +7,7 @@ use offsetdata_indexer::api::router;
 use offsetdata_indexer::live::Live;
 use offsetdata_indexer::metrics::Metrics;
 use offsetdata_indexer::status::Status;
+use offsetdata_store::{Lease, Tables};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,7 @@ impl Drop for Server {
 
 impl Server {
     pub async fn start(database: Database) -> Self {
-        let status = Arc::new(Status::new(5));
+        let status = Arc::new(Status::new(5, Lease::new(Tables::Chain, 10)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

@@ -4,8 +4,9 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 
-/// Machine since its start, namespace of process numbers, number, start of the process, and the instance within it.
-pub(super) fn this() -> String {
+/// Names a new instance in this process: the machine since its start, the namespace of process numbers, number and start of the
+/// process, and the instance within it.
+pub fn this() -> String {
     let instance = RandomState::new().build_hasher().finish();
     let pid = std::process::id();
     match (place(), life(pid)) {
@@ -15,7 +16,7 @@ pub(super) fn this() -> String {
 }
 
 /// Whether the process of a holder is known to be gone. What can't be known is not.
-pub(super) fn is_gone(holder: &str) -> bool {
+pub(crate) fn is_gone(holder: &str) -> bool {
     let mut parts = holder.rsplitn(4, '/');
     let (_, started, pid, place_of) = (parts.next(), parts.next(), parts.next(), parts.next());
     let Some(((started, pid), place_of)) = started.zip(pid.and_then(|pid| pid.parse().ok())).zip(place_of) else {

@@ -4,6 +4,7 @@ use alloy::primitives::Address;
 
 use super::{execute, values};
 use crate::codec::Count;
+use crate::lease::is_gone;
 use crate::record::{find, insert, record};
 use crate::{Conn, StoreError};
 
@@ -28,7 +29,7 @@ pub async fn find_signer(conn: &mut Conn, signer: Address) -> Result<Option<Sign
     find(conn, "signer", &signer).await
 }
 
-/// Takes a signer whose lease has ended, or that is new, for `holder`. The epoch, or `None` while another has it.
+/// Takes a signer whose lease has ended, whose holder is a process of this machine that is gone, or that is new, for `holder`. The epoch, or `None` while another has it.
 pub async fn acquire_signer(
     conn: &mut Conn,
     signer: Address,
@@ -49,7 +50,7 @@ pub async fn acquire_signer(
             insert(conn, &[row]).await?;
             Ok(Some(1))
         }
-        Some(row) if row.lease_until.0 <= now || row.holder == holder => {
+        Some(row) if row.lease_until.0 <= now || row.holder == holder || is_gone(&row.holder) => {
             let epoch = row.epoch.0 + 1;
             let sql = "update relay_signers set holder = $1, epoch = $2, lease_until = $3 \
                        where signer = $4 and epoch = $5";

@@ -27,8 +27,8 @@ impl Dev {
         let mut command = Command::new(std::env::current_exe().context("finding this program")?);
         command.arg(name).env("OFFSETDATA_RPC_URL", rpc).env("OFFSETDATA_BLOCKS", self.dir.join("blocks"));
         command.env("OFFSETDATA_DEPLOYMENT", self.dir.join("deployment.json"));
-        command
-            .env("OFFSETDATA_DATABASE_URL", format!("sqlite:{}", self.dir.join("offsetdata.db").display()));
+        let file = || format!("sqlite:{}", self.dir.join("offsetdata.db").display());
+        command.env("OFFSETDATA_DATABASE_URL", self.database_url.clone().unwrap_or_else(file));
         Ok(command)
     }
 
