@@ -6,11 +6,12 @@ use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::{BlockId, Encodable2718};
 use alloy::network::{TransactionBuilder, TxSignerSync};
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::providers::{Provider, RootProvider};
 use alloy::rpc::types::{BlockNumberOrTag, TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportError};
+use offsetdata_node::Endpoints;
 
 use crate::GatewayError;
 
@@ -63,24 +64,24 @@ impl From<CallFailure> for GatewayError {
 /// Calls to a node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    provider: DynProvider,
-    url: String,
+    provider: RootProvider,
+    endpoints: Endpoints,
 }
 
 impl Chain {
-    /// A node behind `http` or `https`. It is not called yet.
+    /// Nodes behind `http` or `https` URLs, separated by commas; the first that is well is asked. None is called yet.
     ///
     /// # Errors
     /// A URL that is none.
-    pub fn new(url: &str) -> Result<Self, GatewayError> {
-        let refused = |reason: String| GatewayError::Setting { setting: "--rpc-url", reason };
-        let parsed: alloy::transports::http::reqwest::Url =
-            url.parse().map_err(|_| refused("is not an http or https URL".into()))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(refused(format!("is {}, only http and https are served", parsed.scheme())));
-        }
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_http(parsed).erased();
-        Ok(Self { provider, url: url.trim_end_matches('/').to_owned() })
+    pub fn new(urls: &str) -> Result<Self, GatewayError> {
+        let endpoints = Endpoints::parse(urls, TIMEOUT)
+            .map_err(|error| GatewayError::Setting { setting: "--rpc-url", reason: error.to_string() })?;
+        Ok(Self { provider: endpoints.provider(), endpoints })
+    }
+
+    /// From now on no node is asked that serves another chain.
+    pub fn expect(&self, chain_id: u64) {
+        self.endpoints.expect_chain(chain_id);
     }
 
     async fn timed<T>(
@@ -95,11 +96,15 @@ impl Chain {
         }
     }
 
-    // The address may carry a key of the provider, also in the words of the client below it.
+    // No word of a transport's error is of an address: `offsetdata_node` makes them all.
     fn failed(&self, call: &'static str, error: &TransportError) -> GatewayError {
         let reason = match error {
-            RpcError::Transport(_) => "the node can't be reached or does not answer as a node".to_owned(),
-            other => other.to_string().replace(&self.url, "the endpoint"),
+            RpcError::Transport(kind) => kind.to_string(),
+            RpcError::DeserError { err, .. } => {
+                self.endpoints.distrust("an answer of another form");
+                format!("an answer of another form: {err}")
+            }
+            other => other.to_string(),
         };
         GatewayError::Rpc { call, reason }
     }

@@ -8,7 +8,7 @@ use crate::secrets::{Secret, Secrets};
 /// Gives out chunk keys to whoever may read, charges for them and lands what was promised.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// RPC endpoint of the chain (http or https).
+    /// RPC endpoints of the chain (http or https), separated by commas: the first that is well is asked.
     #[arg(long, env = "OFFSETDATA_RPC_URL", hide_env_values = true, default_value = "http://127.0.0.1:8545")]
     pub rpc_url: Secret,
     /// The database that the indexer writes, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`. Several gateways with the

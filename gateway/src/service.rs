@@ -54,6 +54,7 @@ impl Gateway {
         let sealing_key = sealing.public_key()?;
         let deployment = read_deployment(&config)?;
         let chain = Chain::new(config.rpc_url.reveal())?;
+        chain.expect(deployment.chain_id);
         preflight(&chain, &deployment).await?;
         if chain.balance(signer.address()).await?.is_zero() {
             tracing::warn!(signer = %signer.address(), "the signer has nothing to pay gas with: nothing will settle");

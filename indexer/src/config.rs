@@ -12,7 +12,7 @@ use crate::rpc::Rpc;
 /// Which chain is indexed into which database.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Source {
-    /// HTTP endpoint of an Ethereum node.
+    /// HTTP endpoints of Ethereum nodes, separated by commas: the first that is well is asked.
     #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545", hide_env_values = true)]
     pub rpc_url: String,
     /// Database, as sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE. Several instances may share one: one of them writes.

@@ -15,6 +15,7 @@ use crate::rpc::Rpc;
 /// # Errors
 /// What differs; a node that does not answer.
 pub async fn check_chain(rpc: &Rpc, deployment: &Deployment) -> Result<(), IndexerError> {
+    rpc.expect_chain(deployment.chain_id);
     let actual = rpc.chain_id().await?;
     if actual != deployment.chain_id {
         return Err(IndexerError::WrongChain { expected: deployment.chain_id, actual });

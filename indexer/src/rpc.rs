@@ -7,11 +7,12 @@ use std::time::Duration;
 use alloy::eips::BlockNumberOrTag;
 use alloy::network::Ethereum;
 use alloy::primitives::{Address, B256};
-use alloy::providers::{Provider, ProviderBuilder, RootProvider};
+use alloy::providers::{Provider, RootProvider};
 use alloy::rpc::types::{Block, Filter, Log};
 use alloy::transports::{TransportError, TransportErrorKind};
 use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt};
+use offsetdata_node::Endpoints;
 
 use crate::error::IndexerError;
 use crate::reorg::Header;
@@ -23,23 +24,29 @@ const CONCURRENCY: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Rpc {
     provider: RootProvider<Ethereum>,
+    endpoints: Endpoints,
     timeout: Duration,
 }
 
 impl Rpc {
-    /// Names a node; nothing is asked yet.
+    /// Names nodes, separated by commas; the first that is well is asked. Nothing is asked yet.
     ///
     /// # Errors
     /// A text that is no http or https URL.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, IndexerError> {
-        let refused = |reason: String| IndexerError::Setting { setting: "--rpc-url", reason };
-        let url: alloy::transports::http::reqwest::Url =
-            url.parse().map_err(|error| refused(format!("not a URL: {error}")))?;
-        if !["http", "https"].contains(&url.scheme()) {
-            return Err(refused(format!("expected http or https, got {}", url.scheme())));
-        }
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_http(url);
-        Ok(Self { provider, timeout })
+    pub fn new(urls: &str, timeout: Duration) -> Result<Self, IndexerError> {
+        let endpoints = Endpoints::parse(urls, timeout)
+            .map_err(|error| IndexerError::Setting { setting: "--rpc-url", reason: error.to_string() })?;
+        Ok(Self { provider: endpoints.provider(), endpoints, timeout })
+    }
+
+    /// From now on no node is asked that serves another chain.
+    pub fn expect_chain(&self, id: u64) {
+        self.endpoints.expect_chain(id);
+    }
+
+    /// The node said things that contradict each other: another one is asked next.
+    pub(crate) fn distrust(&self, why: &str) {
+        self.endpoints.distrust(why);
     }
 
     /// EIP-155 chain id.
@@ -130,7 +137,7 @@ impl Rpc {
         call: impl Future<Output = Result<T, TransportError>>,
     ) -> Result<T, IndexerError> {
         match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => answer.map_err(|error| failed(method, &error)),
+            Ok(answer) => answer.map_err(|error| self.failed(method, &error)),
             Err(_) => {
                 let reason = format!("no answer within {} s", self.timeout.as_secs());
                 Err(IndexerError::Rpc { method, reason, refused: true })
@@ -153,23 +160,26 @@ impl Rpc {
             .notify(|error, wait| tracing::debug!(%error, ?wait, "asking the node again"))
             .await
     }
-}
 
-/// The error without what could be secret: transport errors name the URL, which may hold a key.
-fn failed(method: &'static str, error: &TransportError) -> IndexerError {
-    let (reason, refused) = match error {
-        TransportError::ErrorResp(payload) => {
-            (format!("error {}: {}", payload.code, limited(&payload.message)), true)
-        }
-        TransportError::Transport(TransportErrorKind::HttpError(http)) => {
-            (format!("HTTP status {}", http.status), http.status == 413)
-        }
-        TransportError::Transport(_) => ("the node can't be reached".to_owned(), false),
-        TransportError::DeserError { err, .. } => (format!("an answer of another form: {err}"), false),
-        TransportError::NullResp => ("an empty answer".to_owned(), false),
-        _ => ("the call could not be made".to_owned(), false),
-    };
-    IndexerError::Rpc { method, reason, refused }
+    /// No word of a transport's error is of an address: `offsetdata_node` makes them all.
+    fn failed(&self, method: &'static str, error: &TransportError) -> IndexerError {
+        let (reason, refused) = match error {
+            TransportError::ErrorResp(payload) => {
+                (format!("error {}: {}", payload.code, limited(&payload.message)), true)
+            }
+            TransportError::Transport(TransportErrorKind::HttpError(http)) => {
+                (format!("HTTP status {}", http.status), http.status == 413)
+            }
+            TransportError::Transport(kind) => (kind.to_string(), false),
+            TransportError::DeserError { err, .. } => {
+                self.distrust("an answer of another form");
+                (format!("an answer of another form: {err}"), false)
+            }
+            TransportError::NullResp => ("an empty answer".to_owned(), false),
+            _ => ("the call could not be made".to_owned(), false),
+        };
+        IndexerError::Rpc { method, reason, refused }
+    }
 }
 
 fn limited(text: &str) -> String {

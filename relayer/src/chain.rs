@@ -1,20 +1,26 @@
-//! The node behind an RPC endpoint, as far as the relayer needs it. It holds no key and decides nothing.
+//! The chain behind one or more RPC endpoints, as far as the relayer needs it. It holds no key and decides nothing.
 
+mod batch;
 mod read;
+mod spent;
 
 use std::time::Duration;
 
 use alloy::eips::BlockId;
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::rpc::types::{BlockNumberOrTag, TransactionRequest};
+use alloy::providers::{Provider, RootProvider};
+use alloy::rpc::types::{BlockNumberOrTag, Log, TransactionRequest};
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportError};
 use offsetdata_protocol::bindings::training::TrainingCoordinator::{self, RequestState};
 use offsetdata_protocol::ids::RequestId;
 
+use offsetdata_node::{Endpoints, Look};
+
 use crate::RelayerError;
+pub use batch::Trial;
+pub(crate) use batch::skipped;
 
 /// No call takes longer.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -76,25 +82,29 @@ pub enum Sent {
 /// Calls to a node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    provider: DynProvider,
-    url: String,
+    provider: RootProvider,
+    endpoints: Endpoints,
 }
 
 impl Chain {
-    /// A node behind `http` or `https`. It is not called yet.
+    /// Nodes behind `http` or `https` URLs, separated by commas; the first that is well is asked. None is called yet.
     ///
     /// # Errors
     /// A URL that is none.
-    pub fn new(url: &str) -> Result<Self, RelayerError> {
-        let parsed: alloy::transports::http::reqwest::Url = url.parse().map_err(|_| {
-            RelayerError::Setting { setting: "--rpc-url", reason: "is not an http or https URL".to_owned() }
-        })?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            let reason = format!("is {}, only http and https are served", parsed.scheme());
-            return Err(RelayerError::Setting { setting: "--rpc-url", reason });
-        }
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_http(parsed).erased();
-        Ok(Self { provider, url: url.trim_end_matches('/').to_owned() })
+    pub fn new(urls: &str) -> Result<Self, RelayerError> {
+        let endpoints = Endpoints::parse(urls, TIMEOUT)
+            .map_err(|error| RelayerError::Setting { setting: "--rpc-url", reason: error.to_string() })?;
+        Ok(Self { provider: endpoints.provider(), endpoints })
+    }
+
+    /// From now on no node is asked that serves another chain.
+    pub fn expect(&self, chain_id: u64) {
+        self.endpoints.expect_chain(chain_id);
+    }
+
+    /// How each endpoint is doing.
+    pub async fn look(&self) -> Vec<Look> {
+        self.endpoints.look().await
     }
 
     async fn timed<T>(
@@ -109,9 +119,17 @@ impl Chain {
         }
     }
 
-    // The address may carry a key of the provider.
+    // No word of a transport's error is of an address: `offsetdata_node` makes them all.
     fn failed(&self, call: &'static str, error: &TransportError) -> RelayerError {
-        RelayerError::Rpc { call, reason: error.to_string().replace(&self.url, "the endpoint") }
+        let reason = match error {
+            RpcError::DeserError { err, .. } => {
+                self.endpoints.distrust("an answer of another form");
+                format!("an answer of another form: {err}")
+            }
+            RpcError::Transport(kind) => kind.to_string(),
+            other => other.to_string(),
+        };
+        RelayerError::Rpc { call, reason }
     }
 
     /// EIP-155 chain id.
@@ -172,10 +190,16 @@ impl Chain {
         }
     }
 
-    /// Runs a call on top of what waits and says how much gas it takes, or how it reverts.
-    pub async fn estimate(&self, from: Address, to: Address, data: &Bytes) -> Result<Estimate, RelayerError> {
+    /// Runs a call in a block (`pending`: on top of what waits) and says how much gas it takes, or how it reverts.
+    pub async fn estimate(
+        &self,
+        at: BlockId,
+        from: Address,
+        to: Address,
+        data: &Bytes,
+    ) -> Result<Estimate, RelayerError> {
         let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data.clone());
-        let call = self.provider.estimate_gas(request).block(BlockId::pending());
+        let call = self.provider.estimate_gas(request).block(at);
         match tokio::time::timeout(TIMEOUT, call.into_future()).await {
             Ok(Ok(gas)) => Ok(Estimate::Gas(gas)),
             Ok(Err(RpcError::ErrorResp(payload))) => Ok(match payload.as_revert_data() {
@@ -204,18 +228,19 @@ impl Chain {
         }
     }
 
-    /// Where a transaction was included, if it was.
-    pub async fn inclusion(&self, hash: B256) -> Result<Option<Inclusion>, RelayerError> {
+    /// Where a transaction was included, if it was, and what it logged.
+    pub async fn inclusion(&self, hash: B256) -> Result<Option<(Inclusion, Vec<Log>)>, RelayerError> {
         let receipt =
             self.timed("eth_getTransactionReceipt", self.provider.get_transaction_receipt(hash)).await?;
-        Ok(receipt.and_then(|receipt| {
-            Some(Inclusion {
+        Ok(receipt.filter(|receipt| receipt.transaction_hash == hash).and_then(|receipt| {
+            let inclusion = Inclusion {
                 hash,
                 block_number: receipt.block_number?,
                 block_hash: receipt.block_hash?,
                 succeeded: receipt.status(),
                 gas_used: receipt.gas_used,
-            })
+            };
+            Some((inclusion, receipt.logs().to_vec()))
         }))
     }
 

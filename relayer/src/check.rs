@@ -4,6 +4,7 @@
 use alloy::primitives::Address;
 use alloy::transports::http::reqwest;
 use offsetdata_protocol::check::Finding;
+use offsetdata_node::Look;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::relay_api::RelayerInfo;
 use offsetdata_store::chain::blocks;
@@ -20,12 +21,16 @@ const MAX_LAG: u64 = 20;
 /// Asks everything that a relayer with these settings depends on.
 pub async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let (scheduler, signer) = (config.keys.scheduler(), config.keys.signer());
-    let addresses = scheduler.and_then(|scheduler| Ok((scheduler.address(), signer?.address())));
+    let (scheduler, signers) = (config.keys.scheduler(), config.keys.signers());
+    let addresses = scheduler.and_then(|scheduler| {
+        let signers: Vec<Address> = signers?.iter().map(|signer| signer.address()).collect();
+        Ok((scheduler.address(), signers))
+    });
     let deployment = crate::service::read_deployment(config);
     match (&addresses, &deployment) {
-        (Ok((scheduler, signer)), _) => {
-            findings.push(Finding::good("keys", format!("scheduler {scheduler}, signer {signer}")));
+        (Ok((scheduler, signers)), _) => {
+            let signers: Vec<String> = signers.iter().map(Address::to_string).collect();
+            findings.push(Finding::good("keys", format!("scheduler {scheduler}, signers {}", signers.join(", "))));
         }
         (Err(error), _) => findings.push(Finding::bad("keys", error.to_string())),
     }
@@ -38,8 +43,8 @@ pub async fn check(config: &Config) -> Vec<Finding> {
         }
         Err(error) => findings.push(Finding::bad("deployment", error.to_string())),
     }
-    let (Ok((scheduler, signer)), Ok(deployment)) = (addresses, deployment) else { return findings };
-    let head = match on_chain(config, &deployment, signer, &mut findings).await {
+    let (Ok((scheduler, signers)), Ok(deployment)) = (addresses, deployment) else { return findings };
+    let head = match on_chain(config, &deployment, &signers, &mut findings).await {
         Ok(head) => Some(head),
         Err(error) => {
             findings.push(Finding::bad("RPC endpoint", error.to_string()));
@@ -56,19 +61,15 @@ pub async fn check(config: &Config) -> Vec<Finding> {
 async fn on_chain(
     config: &Config,
     deployment: &Deployment,
-    signer: Address,
+    signers: &[Address],
     findings: &mut Vec<Finding>,
 ) -> Result<u64, RelayerError> {
     let chain = Chain::new(config.rpc_url.reveal())?;
-    let (actual, head) = (chain.chain_id().await?, chain.head().await?);
-    findings.push(if actual == deployment.chain_id {
-        Finding::good("RPC endpoint", format!("chain {actual}, block {}", head.number))
-    } else {
-        Finding::bad(
-            "RPC endpoint",
-            format!("it serves chain {actual}, the deployment is on {}", deployment.chain_id),
-        )
-    });
+    chain.expect(deployment.chain_id);
+    for look in chain.look().await {
+        findings.push(endpoint(&look, deployment.chain_id));
+    }
+    let head = chain.head().await?;
     let mut missing = Vec::new();
     for (name, address) in [
         ("ModelRegistry", deployment.model_registry),
@@ -87,16 +88,40 @@ async fn on_chain(
             format!("no code at {}: is this the deployment of this chain?", missing.join(", ")),
         )
     });
-    let balance = chain.balance(signer).await?;
-    findings.push(if balance.is_zero() {
-        Finding::warning(
-            "signer",
-            format!("{signer} has nothing to pay gas with: nothing will land; send it some"),
-        )
-    } else {
-        Finding::good("signer", format!("{signer} has {balance} wei"))
-    });
+    for signer in signers {
+        let balance = chain.balance(*signer).await?;
+        findings.push(if balance.is_zero() {
+            Finding::warning(
+                "signer",
+                format!("{signer} has nothing to pay gas with: it is passed over; send it some"),
+            )
+        } else {
+            Finding::good("signer", format!("{signer} has {balance} wei"))
+        });
+    }
     Ok(head.number)
+}
+
+/// One of several endpoints that is not well leaves the others.
+fn endpoint(look: &Look, expected: u64) -> Finding {
+    let what = "RPC endpoint";
+    match (look.chain, look.head, &look.trouble) {
+        (Some(actual), _, _) if actual != expected => {
+            let detail =
+                format!("{}: it serves chain {actual}, the deployment is on {expected}", look.position);
+            bad(what, detail)
+        }
+        (Some(actual), Some(head), None) if look.is_behind => {
+            warning(what, format!("{}: chain {actual}, block {head}, behind another one", look.position))
+        }
+        (Some(actual), Some(head), None) => {
+            good(what, format!("{}: chain {actual}, block {head}", look.position))
+        }
+        (_, _, trouble) => {
+            let trouble = trouble.as_deref().unwrap_or("does not answer");
+            warning(what, format!("{}: {trouble}", look.position))
+        }
+    }
 }
 
 async fn in_database(

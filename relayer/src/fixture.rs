@@ -49,7 +49,7 @@ impl Bench {
             pool: database(&folder).await,
             blocks: Blocks::directory(folder.path().join("blocks")).unwrap(),
             checkpoints: Files::open(&folder.path().join("checkpoints")).unwrap(),
-            sender: scheduler.address(),
+            senders: vec![scheduler.address()],
             scheduler: Scheduler::new(scheduler, CHAIN_ID, COORDINATOR),
             coordinator: COORDINATOR,
             settings: JobSettings::default(),

@@ -32,6 +32,7 @@ use crate::files::Files;
 use crate::jobs::Jobs;
 use crate::predictions::Predictions;
 use crate::sponsor::Sponsor;
+use crate::transactions::Lanes;
 pub use problem::ApiError;
 
 /// Largest body of a call without points, in bytes.
@@ -70,6 +71,8 @@ pub struct Api {
     pub sponsor: Sponsor,
     /// All steps of predictions.
     pub predictions: Predictions,
+    /// How the signers are doing.
+    pub lanes: Lanes,
 }
 
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use alloy::primitives::{Address, B256, Bytes};
 use offsetdata_content::Blocks;
 use offsetdata_protocol::ids::RequestId;
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
-use offsetdata_store::relay::transactions::{NewTransaction, insert_transaction};
+use offsetdata_store::relay::transactions::{ANYONE, NewTransaction, insert_transaction};
 use offsetdata_store::{Count, Pool, StoreError, Tx};
 use tokio::sync::Notify;
 
@@ -52,8 +52,8 @@ pub struct Jobs {
     pub scheduler: Scheduler,
     /// The contract.
     pub coordinator: Address,
-    /// Address of the key that pays for transactions.
-    pub sender: Address,
+    /// Addresses of the keys that pay for transactions.
+    pub senders: Vec<Address>,
     /// How long and how often.
     pub settings: JobSettings,
     /// Blocks until a request counts.
@@ -153,7 +153,7 @@ impl Jobs {
     async fn want(&self, tx: &mut Tx, wanted: Wanted<'_>, now: u64) -> Result<bool, RelayerError> {
         let new = NewTransaction {
             dedupe: wanted.dedupe,
-            signer: self.sender,
+            signer: ANYONE,
             kind: wanted.kind.as_str().to_owned(),
             request: Some(wanted.request),
             target: self.coordinator,

@@ -243,7 +243,7 @@ impl Step {
             Kind::Close => {
                 Self::Close(Box::new(Coordinator::closeCall::abi_decode(calldata).map_err(corrupt)?))
             }
-            Kind::Call => Self::Other,
+            Kind::CommitBatch | Kind::Call => Self::Other,
         })
     }
 

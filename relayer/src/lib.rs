@@ -22,6 +22,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod metrics;
+mod senders;
 mod service;
 
 pub use config::Config;

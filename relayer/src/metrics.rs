@@ -1,5 +1,5 @@
 //! What Prometheus reads: counted in the rows at the moment of asking, so that a restart changes nothing. It names no
-//! account.
+//! account but the signers.
 
 use std::sync::atomic::AtomicU64;
 
@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::RelayerError;
 use crate::sponsor::Sponsor;
+use crate::transactions::Lanes;
 
 const DAY: u64 = 86_400;
 const WEI_PER_ETHER: f64 = 1e18;
@@ -23,11 +24,16 @@ struct Word {
     is: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Signer {
+    signer: String,
+}
+
 /// The text of `/metrics`.
 ///
 /// # Errors
 /// The database. A node that does not answer leaves its figures out.
-pub(crate) async fn text(sponsor: &Sponsor, now: u64) -> Result<String, RelayerError> {
+pub(crate) async fn text(sponsor: &Sponsor, lanes: &Lanes, now: u64) -> Result<String, RelayerError> {
     let mut registry = Registry::with_prefix("offsetdata_relayer");
     let mut conn = sponsor.pool.acquire().await?;
     for (name, help, found) in [
@@ -66,10 +72,7 @@ pub(crate) async fn text(sponsor: &Sponsor, now: u64) -> Result<String, RelayerE
         let lag = indexed.map_or(head.number, |cursor| head.number.saturating_sub(cursor.number.0));
         single(&mut registry, "index_lag_blocks", "Blocks that the index is behind", lag as f64);
     }
-    if let Ok(balance) = sponsor.chain.balance(sponsor.sender).await {
-        let ether = f64::from(balance) / WEI_PER_ETHER;
-        single(&mut registry, "signer_balance_ether", "What the signer has to pay gas with", ether);
-    }
+    signers(&mut registry, lanes);
     let mut text = String::new();
     encode(&mut text, &registry)
         .map_err(|error| RelayerError::Corrupt { what: "metrics", reason: error.to_string() })?;
@@ -82,6 +85,23 @@ fn register(registry: &mut Registry, name: &'static str, help: &'static str, fou
         family.get_or_create(&Word { is }).set(i64::try_from(number).unwrap_or(i64::MAX));
     }
     registry.register(name, help, family);
+}
+
+fn signers(registry: &mut Registry, lanes: &Lanes) {
+    let (balances, empty) =
+        (Family::<Signer, Gauge<f64, AtomicU64>>::default(), Family::<Signer, Gauge>::default());
+    let (held, in_flight) = (Family::<Signer, Gauge>::default(), Family::<Signer, Gauge>::default());
+    for lane in lanes.list() {
+        let signer = Signer { signer: lane.signer.to_string() };
+        balances.get_or_create(&signer).set(f64::from(lane.balance) / WEI_PER_ETHER);
+        empty.get_or_create(&signer).set(lane.is_empty.into());
+        held.get_or_create(&signer).set(lane.is_held.into());
+        in_flight.get_or_create(&signer).set(i64::try_from(lane.in_flight).unwrap_or(i64::MAX));
+    }
+    registry.register("signer_balance_ether", "What a signer has to pay gas with", balances);
+    registry.register("signer_empty", "1 where a signer can't pay for gas", empty);
+    registry.register("signer_held", "1 where this process sends for a signer", held);
+    registry.register("signer_in_flight", "Transactions of a signer that wait for a block", in_flight);
 }
 
 fn single(registry: &mut Registry, name: &'static str, help: &'static str, value: f64) {

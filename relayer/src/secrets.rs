@@ -1,12 +1,17 @@
 //! Keys: read once from the environment or a file, never shown. It signs nothing.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
 
 use crate::RelayerError;
+
+/// Signers of one relayer.
+const MOST_SIGNERS: usize = 64;
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,12 +58,19 @@ pub struct Keys {
     /// File with the scheduler's key.
     #[arg(long, env = "OFFSETDATA_SCHEDULER_KEY_FILE")]
     pub scheduler_key_file: Option<PathBuf>,
-    /// The key that pays for transactions and earns their fees; by default the scheduler's.
-    #[arg(long, env = "OFFSETDATA_SIGNER_KEY", hide_env_values = true, conflicts_with = "signer_key_file")]
-    pub signer_key: Option<Secret>,
-    /// File with the key that pays for transactions.
-    #[arg(long, env = "OFFSETDATA_SIGNER_KEY_FILE")]
-    pub signer_key_file: Option<PathBuf>,
+    /// The keys that pay for transactions and earn their fees, separated by commas; by default the scheduler's. They
+    /// share the work.
+    #[arg(
+        long,
+        env = "OFFSETDATA_SIGNER_KEY",
+        hide_env_values = true,
+        value_delimiter = ',',
+        conflicts_with = "signer_key_file"
+    )]
+    pub signer_key: Vec<Secret>,
+    /// Files with keys that pay for transactions, separated by commas; a file may hold several, one a line.
+    #[arg(long, env = "OFFSETDATA_SIGNER_KEY_FILE", value_delimiter = ',')]
+    pub signer_key_file: Vec<PathBuf>,
 }
 
 impl Keys {
@@ -67,40 +79,55 @@ impl Keys {
     /// # Errors
     /// None given, a file that can't be read, a text that is no key. The text is not repeated.
     pub fn scheduler(&self) -> Result<PrivateKeySigner, RelayerError> {
-        read("--scheduler-key", self.scheduler_key.as_ref(), self.scheduler_key_file.as_deref())?.ok_or_else(
-            || RelayerError::Setting {
+        const SETTING: &str = "--scheduler-key";
+        match (&self.scheduler_key, &self.scheduler_key_file) {
+            (Some(secret), _) => parse(SETTING, secret.reveal()),
+            (None, Some(path)) => parse(SETTING, &read(SETTING, path)?),
+            (None, None) => Err(RelayerError::Setting {
                 setting: "--scheduler-key-file",
                 reason: "name the file with the scheduler's key".into(),
-            },
-        )
+            }),
+        }
     }
 
-    /// The key that pays for transactions.
+    /// The keys that pay for transactions: at least one, none twice.
     ///
     /// # Errors
-    /// As [`Keys::scheduler`].
-    pub fn signer(&self) -> Result<PrivateKeySigner, RelayerError> {
-        match read("--signer-key", self.signer_key.as_ref(), self.signer_key_file.as_deref())? {
-            Some(signer) => Ok(signer),
-            None => self.scheduler(),
+    /// As [`Keys::scheduler`]; too many, or one twice.
+    pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, RelayerError> {
+        const SETTING: &str = "--signer-key";
+        let wrong = |reason: String| RelayerError::Setting { setting: SETTING, reason };
+        let mut signers: Vec<PrivateKeySigner> = Vec::new();
+        for secret in &self.signer_key {
+            signers.push(parse(SETTING, secret.reveal())?);
         }
+        for path in &self.signer_key_file {
+            let text = read(SETTING, path)?;
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                signers.push(parse(SETTING, line)?);
+            }
+        }
+        if signers.is_empty() {
+            signers.push(self.scheduler()?);
+        }
+        if signers.len() > MOST_SIGNERS {
+            return Err(wrong(format!("expected at most {MOST_SIGNERS} signers, got {}", signers.len())));
+        }
+        let different: HashSet<Address> = signers.iter().map(PrivateKeySigner::address).collect();
+        if different.len() != signers.len() {
+            return Err(wrong("names the same signer twice".to_owned()));
+        }
+        Ok(signers)
     }
 }
 
-fn read(
-    setting: &'static str,
-    text: Option<&Secret>,
-    file: Option<&Path>,
-) -> Result<Option<PrivateKeySigner>, RelayerError> {
-    let text = match (text, file) {
-        (Some(secret), _) => secret.reveal().to_owned(),
-        (None, Some(path)) => std::fs::read_to_string(path).map_err(|error| RelayerError::Setting {
-            setting,
-            reason: format!("{}: {error}", path.display()),
-        })?,
-        (None, None) => return Ok(None),
-    };
-    text.trim().parse().map(Some).map_err(|_| RelayerError::Setting {
+fn read(setting: &'static str, path: &Path) -> Result<String, RelayerError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| RelayerError::Setting { setting, reason: format!("{}: {error}", path.display()) })
+}
+
+fn parse(setting: &'static str, text: &str) -> Result<PrivateKeySigner, RelayerError> {
+    text.trim().parse().map_err(|_| RelayerError::Setting {
         setting,
         reason: "is not a key: expected 64 hexadecimal digits".to_owned(),
     })
@@ -113,14 +140,22 @@ mod tests {
     const KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 
     #[test]
-    fn the_signer_is_the_scheduler_unless_it_is_named() {
+    fn the_signer_is_the_scheduler_unless_some_are_named() {
         let mut keys = Keys { scheduler_key: Some(Secret(KEY.into())), ..Keys::default() };
-        assert_eq!(keys.signer().unwrap().address(), keys.scheduler().unwrap().address());
+        assert_eq!(keys.signers().unwrap()[0].address(), keys.scheduler().unwrap().address());
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("key");
-        std::fs::write(&file, format!("{}\n", "11".repeat(32))).unwrap();
-        keys.signer_key_file = Some(file);
-        assert_ne!(keys.signer().unwrap().address(), keys.scheduler().unwrap().address());
+        let (file, other) = (folder.path().join("keys"), folder.path().join("key"));
+        std::fs::write(&file, format!("{}\n\n{}\n", "11".repeat(32), "22".repeat(32))).unwrap();
+        std::fs::write(&other, format!("0x{}\n", "33".repeat(32))).unwrap();
+        keys.signer_key_file = vec![file.clone(), other];
+        let signers = keys.signers().unwrap();
+        assert_eq!(signers.len(), 3);
+        assert!(signers.iter().all(|signer| signer.address() != keys.scheduler().unwrap().address()));
+        keys.signer_key_file = vec![file.clone(), file];
+        assert!(keys.signers().unwrap_err().to_string().contains("twice"));
+        keys.signer_key_file = Vec::new();
+        keys.signer_key = vec![Secret("0xsecret".into())];
+        assert!(!keys.signers().unwrap_err().to_string().contains("secret\""));
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
 use offsetdata_content::Blocks;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::messages::relay_domain;
-use offsetdata_store::lease::this_instance;
 use offsetdata_store::{Lease, Pool, Tables, connect, migrate};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -23,11 +23,12 @@ use crate::http::{self, Api, unix_now};
 use crate::jobs::Jobs;
 use crate::predictions::Predictions;
 use crate::scheduler::Scheduler;
+use crate::senders::Senders;
 use crate::sponsor::Sponsor;
-use crate::transactions::{Reconciler, TransactionSettings};
+use crate::transactions::{Common, Lanes, TransactionSettings};
 use crate::upkeep;
 
-/// Between two tries where something failed or another process holds the signer.
+/// Between two tries of a migration.
 const RETRY: Duration = Duration::from_secs(1);
 /// So long open calls may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
@@ -41,9 +42,8 @@ pub struct Relayer {
     listener: TcpListener,
     address: SocketAddr,
     api: Api,
-    chain: Chain,
-    signer: PrivateKeySigner,
-    settings: TransactionSettings,
+    signers: Vec<PrivateKeySigner>,
+    common: Common,
     poll: Duration,
     withdraw_above: Option<u128>,
     pool: Pool,
@@ -65,10 +65,11 @@ impl Relayer {
     /// Each says which setting is wrong and what was expected.
     pub async fn bind(config: Config) -> Result<Self, RelayerError> {
         let scheduler = config.keys.scheduler()?;
-        let signer = config.keys.signer()?;
+        let signers = config.keys.signers()?;
+        let senders: Vec<Address> = signers.iter().map(PrivateKeySigner::address).collect();
         let deployment = read_deployment(&config)?;
         let chain = Chain::new(config.rpc_url.reveal())?;
-        preflight(&chain, &deployment, &signer).await?;
+        preflight(&chain, &deployment, &senders).await?;
         let pool = open_database(config.database_url.reveal()).await?;
         let mut blocks = Blocks::directory(&config.blocks)?;
         for gateway in &config.gateway {
@@ -92,18 +93,19 @@ impl Relayer {
             checkpoints,
             scheduler: Scheduler::new(scheduler, deployment.chain_id, coordinator),
             coordinator,
-            sender: signer.address(),
+            senders: senders.clone(),
             settings: config.jobs,
             confirmations: config.transactions.confirmations,
             queued: Arc::new(Notify::new()),
             wanted: Arc::new(Notify::new()),
         };
         let public_url = public_url.trim_end_matches('/').to_owned();
+        let lanes = Lanes::new(senders.iter().copied());
         let sponsor = Sponsor {
             pool: jobs.pool.clone(),
             chain: chain.clone(),
             deployment: deployment.clone(),
-            sender: signer.address(),
+            sender: senders.first().copied().unwrap_or_default(),
             margin_percent: config.transactions.gas_margin_percent,
             settings: config.sponsor,
             wanted: jobs.wanted.clone(),
@@ -128,13 +130,16 @@ impl Relayer {
             artifacts,
             sponsor,
             predictions,
+            lanes: lanes.clone(),
         };
         let poll = Duration::from_millis(config.poll_milliseconds);
         let assignment_seconds = config.jobs.assignment_seconds.into();
         let forwarder = Some(deployment.forwarder);
         let settings = TransactionSettings { assignment_seconds, forwarder, ..config.transactions };
         let withdraw_above = config.withdraw_above;
-        Ok(Self { listener, address, api, chain, signer, settings, poll, withdraw_above, pool, lease })
+        let (fenced, scheduler) = (api.jobs.pool.clone(), api.jobs.scheduler.clone());
+        let common = Common { pool: fenced, chain, scheduler, settings, lanes };
+        Ok(Self { listener, address, api, signers, common, poll, withdraw_above, pool, lease })
     }
 
     /// Where it listens.
@@ -153,7 +158,7 @@ impl Relayer {
             address = %self.address,
             url = self.api.public_url,
             scheduler = %self.api.jobs.scheduler.address(),
-            signer = %self.signer.address(),
+            signers = ?self.api.jobs.senders,
             "relayer"
         );
         let ended = CancellationToken::new();
@@ -164,15 +169,14 @@ impl Relayer {
         });
         let jobs = Follow { api: self.api.clone(), poll: self.poll, withdraw_above: self.withdraw_above };
         let jobs = tokio::spawn(jobs.run(self.lease.clone(), stop.clone()));
-        let sender = Sender {
+        let senders = Senders {
             lease: self.lease.clone(),
-            jobs: self.api.jobs.clone(),
-            chain: self.chain,
-            signer: self.signer,
-            settings: self.settings,
+            common: self.common,
+            signers: self.signers,
             poll: self.poll,
+            wanted: self.api.jobs.wanted.clone(),
         };
-        let transactions = tokio::spawn(sender.run(stop.clone()));
+        let transactions = tokio::spawn(senders.run(stop.clone()));
         let closing = stop.clone();
         let server = axum::serve(self.listener, http::while_held(http::router(self.api), self.lease))
             .with_graceful_shutdown(async move { closing.cancelled().await });
@@ -213,11 +217,8 @@ pub(crate) fn read_deployment(config: &Config) -> Result<Deployment, RelayerErro
     Deployment::parse(&text).map_err(|error| wrong(format!("{path}: {error}")))
 }
 
-async fn preflight(
-    chain: &Chain,
-    deployment: &Deployment,
-    signer: &PrivateKeySigner,
-) -> Result<(), RelayerError> {
+async fn preflight(chain: &Chain, deployment: &Deployment, signers: &[Address]) -> Result<(), RelayerError> {
+    chain.expect(deployment.chain_id);
     let actual = chain.chain_id().await?;
     if actual != deployment.chain_id {
         return Err(RelayerError::WrongChain { expected: deployment.chain_id, actual });
@@ -226,8 +227,10 @@ async fn preflight(
     if !chain.has_code(address).await? {
         return Err(RelayerError::NoCode { what: "TrainingCoordinator", address });
     }
-    if chain.balance(signer.address()).await?.is_zero() {
-        tracing::warn!(signer = %signer.address(), "the signer has nothing to pay gas with: nothing will land");
+    for signer in signers {
+        if chain.balance(*signer).await?.is_zero() {
+            tracing::warn!(%signer, "a signer has nothing to pay gas with: it is passed over");
+        }
     }
     Ok(())
 }
@@ -301,93 +304,6 @@ impl Follow {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(self.poll) => {}
             }
-        }
-    }
-}
-
-/// The loop of one signer.
-struct Sender {
-    lease: Lease,
-    jobs: Jobs,
-    chain: Chain,
-    signer: PrivateKeySigner,
-    settings: TransactionSettings,
-    poll: Duration,
-}
-
-impl Sender {
-    async fn run(self, stop: CancellationToken) {
-        let holder = this_instance();
-        let mut reconciler: Option<Reconciler> = None;
-        let mut said = false;
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = self.lease.held() => {}
-            }
-            let round = tokio::select! {
-                biased;
-                () = self.lease.lost() => None,
-                round = self.round(&mut reconciler, &holder, &mut said) => Some(round),
-            };
-            let Some(round) = round else {
-                reconciler = None;
-                continue;
-            };
-            let pause = match round {
-                Ok(true) => self.poll,
-                Ok(false) => RETRY,
-                Err(error) => {
-                    tracing::warn!(%error, "transactions: trying again");
-                    RETRY
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = self.jobs.wanted.notified(), if pause == self.poll => {}
-            }
-        }
-        if let Some(reconciler) = reconciler
-            && let Err(error) = reconciler.release(unix_now()).await
-        {
-            tracing::warn!(%error, "the signer could not be given back; its lease ends by itself");
-        }
-    }
-
-    async fn round(
-        &self,
-        reconciler: &mut Option<Reconciler>,
-        holder: &str,
-        said: &mut bool,
-    ) -> Result<bool, RelayerError> {
-        if reconciler.is_none() {
-            *reconciler = Reconciler::acquire(
-                self.jobs.pool.clone(),
-                self.chain.clone(),
-                self.signer.clone(),
-                self.jobs.scheduler.clone(),
-                self.settings,
-                holder,
-                unix_now(),
-            )
-            .await?;
-        }
-        let Some(current) = reconciler else {
-            if !*said {
-                tracing::info!("another process holds the signer, or did until a moment ago; waiting for it");
-                *said = true;
-            }
-            return Ok(false);
-        };
-        *said = false;
-        match current.round(unix_now()).await {
-            Ok(_) => Ok(true),
-            Err(RelayerError::Fenced) => {
-                *reconciler = None;
-                Err(RelayerError::Fenced)
-            }
-            Err(error) => Err(error),
         }
     }
 }

@@ -15,7 +15,7 @@ use offsetdata_protocol::relay_api::{SponsorAnswer, SponsorRequest, SponsorState
 use offsetdata_protocol::reverts;
 use offsetdata_store::relay::sponsored::{self as rows, SponsoredRow};
 use offsetdata_store::relay::transactions::{
-    NewTransaction, TransactionRow, find_by_dedupe, insert_transaction,
+    ANYONE, NewTransaction, TransactionRow, find_by_dedupe, insert_transaction,
 };
 use offsetdata_store::{Conn, Count, Pool, StoreError};
 use tokio::sync::Notify;
@@ -48,7 +48,7 @@ pub struct Sponsor {
     pub chain: Chain,
     /// Whose contracts.
     pub deployment: Deployment,
-    /// Address of the key that pays.
+    /// Address of a key that pays: calls are tried as if from it.
     pub sender: Address,
     /// Gas on top of an estimate, in percent.
     pub margin_percent: u64,
@@ -117,7 +117,7 @@ impl Sponsor {
             rows::insert_sponsored(&mut tx, row).await?;
             let new = NewTransaction {
                 dedupe: dedupe(id),
-                signer: self.sender,
+                signer: ANYONE,
                 kind: Kind::Call.as_str().to_owned(),
                 request: None,
                 target: checked.target,
@@ -184,7 +184,7 @@ impl Sponsor {
                 (signer, None, now + DIRECT_VALID)
             }
         };
-        let gas = match self.chain.estimate(self.sender, target, &calldata).await? {
+        let gas = match self.chain.estimate(BlockId::pending(), self.sender, target, &calldata).await? {
             Estimate::Gas(gas) => gas,
             Estimate::Reverts(data) => {
                 let reason =

@@ -1,8 +1,11 @@
 //! Transactions: queued with the rows that cause them, signed, sent, replaced and followed until they are on the chain
 //! for good or can't be. It does not know why one is wanted.
 
+mod batch;
 mod fees;
+mod flight;
 mod followed;
+mod lanes;
 mod queued;
 mod reconciler;
 mod settings;
@@ -15,6 +18,7 @@ mod anvil;
 mod tests;
 
 pub use fees::Fees;
-pub use reconciler::{Reconciler, Report};
+pub use lanes::{Lane, Lanes};
+pub use reconciler::{Common, Reconciler, Report};
 pub use settings::TransactionSettings;
 pub use state::{Kind, TransactionState};

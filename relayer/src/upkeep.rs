@@ -2,7 +2,7 @@
 //! decides no amount: all that is owed comes.
 
 use alloy::eips::BlockId;
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolCall;
 use offsetdata_protocol::bindings::training::TrainingCoordinator;
 use offsetdata_store::StoreError;
@@ -16,32 +16,47 @@ use crate::transactions::Kind;
 /// At most one withdrawal within so many seconds.
 const EVERY: u64 = 3600;
 
-/// Queues a withdrawal where more than `above` is owed. Whether it did.
+/// Queues a withdrawal for each signer to which more than `above` is owed. How many it queued.
 ///
 /// # Errors
 /// The node, the database.
-pub async fn withdraw(jobs: &Jobs, chain: &Chain, above: u128, now: u64) -> Result<bool, RelayerError> {
-    let call = TrainingCoordinator::creditOfCall { account: jobs.sender };
-    let owed = chain.read(BlockId::latest(), jobs.coordinator, &call).await?.unwrap_or_default();
-    if owed <= U256::from(above) {
-        return Ok(false);
+pub async fn withdraw(jobs: &Jobs, chain: &Chain, above: u128, now: u64) -> Result<usize, RelayerError> {
+    let mut queued = 0;
+    for signer in &jobs.senders {
+        let (owed, new) = withdrawal(chain, jobs.coordinator, *signer, now).await?;
+        if owed <= U256::from(above) {
+            continue;
+        }
+        let mut tx = jobs.pool.write().await?;
+        let is_new = insert_transaction(&mut tx, new, now).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        if is_new {
+            tracing::info!(%signer, %owed, "fees are withdrawn");
+            queued += 1;
+            jobs.wanted.notify_one();
+        }
     }
+    Ok(queued)
+}
+
+/// What is owed to a signer, and the transaction that takes it.
+pub(crate) async fn withdrawal(
+    chain: &Chain,
+    coordinator: Address,
+    signer: Address,
+    now: u64,
+) -> Result<(U256, NewTransaction), RelayerError> {
+    let call = TrainingCoordinator::creditOfCall { account: signer };
+    let owed = chain.read(BlockId::latest(), coordinator, &call).await?.unwrap_or_default();
     let new = NewTransaction {
-        dedupe: format!("withdraw:{}", now / EVERY),
-        signer: jobs.sender,
+        dedupe: format!("withdraw:{signer}:{}", now / EVERY),
+        signer,
         kind: Kind::Call.as_str().to_owned(),
         request: None,
-        target: jobs.coordinator,
-        calldata: TrainingCoordinator::withdrawCall { to: jobs.sender }.abi_encode().into(),
+        target: coordinator,
+        calldata: TrainingCoordinator::withdrawCall { to: signer }.abi_encode().into(),
         expires_at: now + EVERY,
         max_gas: None,
     };
-    let mut tx = jobs.pool.write().await?;
-    let is_new = insert_transaction(&mut tx, new, now).await?;
-    tx.commit().await.map_err(StoreError::from)?;
-    if is_new {
-        tracing::info!(%owed, "fees are withdrawn");
-        jobs.wanted.notify_one();
-    }
-    Ok(is_new)
+    Ok((owed, new))
 }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::dialect::Dialect;
 
-const FILES: [(i64, &str, &str); 8] = [
+const FILES: [(i64, &str, &str); 9] = [
     (1, "chain", include_str!("../migrations/0001_chain.sql")),
     (2, "relay", include_str!("../migrations/0002_relay.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
@@ -16,6 +16,7 @@ const FILES: [(i64, &str, &str); 8] = [
     (6, "relay uses", include_str!("../migrations/0006_relay_uses.sql")),
     (7, "events and lineage", include_str!("../migrations/0007_events_and_lineage.sql")),
     (8, "leases", include_str!("../migrations/0008_leases.sql")),
+    (9, "batches and signers", include_str!("../migrations/0009_batches_and_signers.sql")),
 ];
 
 /// Every step, in order. Who runs them holds a lock already.

@@ -8,7 +8,7 @@ use std::process::Command;
 /// Rooms by floor: a room may use rooms on lower floors only.
 const FLOORS: &[&[&str]] = &[
     &["protocol"],
-    &["content", "store"],
+    &["node", "content", "store"],
     &["indexer", "gateway", "relayer", "sdk"],
     &["worker"],
     &["cli"],

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use offsetdata_store::chain::blocks;
 use offsetdata_store::relay::jobs::JobRow;
-use offsetdata_store::relay::transactions::{TransactionRow, list_recent};
+use offsetdata_store::relay::transactions::{ANYONE, TransactionRow, list_recent};
 use serde::{Deserialize, Serialize};
 
 use super::{ApiError, Shared};
@@ -77,6 +77,8 @@ pub(super) struct TransactionView {
     id: u64,
     kind: String,
     request: Option<String>,
+    signer: Option<Address>,
+    carrier: Option<u64>,
     state: String,
     reason: Option<String>,
     nonce: Option<u64>,
@@ -92,6 +94,8 @@ impl From<TransactionRow> for TransactionView {
         Self {
             id: row.id.0,
             kind: row.kind,
+            signer: Some(row.signer).filter(|signer| *signer != ANYONE),
+            carrier: row.carrier.map(|carrier| carrier.0),
             request: row.request.map(|request| request.to_string()),
             state: row.state,
             reason: row.reason,
@@ -135,11 +139,16 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Result<Json<serde_jso
         let detail = format!("the index is {lag} blocks behind the chain");
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "behind", detail));
     }
-    Ok(Json(serde_json::json!({ "status": "ready", "head": head.number, "indexed": indexed })))
+    let signers = api.lanes.list();
+    // Work is taken without money too: it lands once a signer has some.
+    let lands = signers.iter().any(|lane| !lane.is_empty);
+    Ok(Json(serde_json::json!({
+        "status": "ready", "head": head.number, "indexed": indexed, "lands": lands, "signers": signers,
+    })))
 }
 
 pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiError> {
-    let text = crate::metrics::text(&shared.api.sponsor, super::unix_now()).await?;
+    let text = crate::metrics::text(&shared.api.sponsor, &shared.api.lanes, super::unix_now()).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

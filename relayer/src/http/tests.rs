@@ -61,7 +61,7 @@ impl Server {
             pool: bench.jobs.pool.clone(),
             chain,
             deployment,
-            sender: bench.jobs.sender,
+            sender: bench.jobs.senders[0],
             margin_percent: 25,
             settings: Default::default(),
             wanted: bench.jobs.wanted.clone(),

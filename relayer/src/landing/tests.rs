@@ -66,7 +66,7 @@ impl Calls {
         };
         let calldata = match kind {
             Kind::CommitAssigned => &self.assigned,
-            Kind::Commit => &self.next,
+            Kind::Commit | Kind::CommitBatch => &self.next,
             Kind::Settle => &self.settle,
             Kind::Close | Kind::Call => &self.close,
         };

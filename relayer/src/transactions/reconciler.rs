@@ -1,29 +1,33 @@
 //! Leads a signer's transactions from the queue to the chain, driven by each new block. A restart at any point goes on
 //! from the rows. It never uses two nonces for one transaction while the first could still land, and leaves no hole.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use alloy::signers::local::PrivateKeySigner;
+use futures::{StreamExt, TryStreamExt};
 use offsetdata_store::Pool;
 use offsetdata_store::relay::signers;
 use offsetdata_store::relay::transactions::{self as rows, EnvelopeRow, TransactionRow};
 
 use super::fees::Fees;
-use super::followed::{Tenure, advance, exclude, include};
+use super::followed::{Tenure, advance, commit, dissolve, exclude};
+use super::lanes::Lanes;
 use super::settings::TransactionSettings;
-use super::signing::{Form, seal};
-use super::state::TransactionState as State;
+use super::signing::Form;
+use super::state::{Kind, TransactionState as State};
 use crate::RelayerError;
-use crate::chain::{Chain, Head, Inclusion, Sent};
+use crate::chain::{Chain, Head};
 use crate::scheduler::Scheduler;
 
-/// A nonce that was used without a receipt of ours: so many blocks until we believe it, as nodes can lag.
-const BELIEVE_AFTER_BLOCKS: u64 = 2;
 /// A transaction that was included and reverted so often is given up.
 const MAX_REVERTS: u32 = 5;
-/// So many free nonces are looked at in a round.
-const MAX_HOLES: usize = 64;
+/// So many seconds a chain that became shorter is taken for a node that lags.
+const LAG_SECONDS: u64 = 30;
+/// Calls to the node at the same time.
+pub(super) const AT_ONCE: usize = 8;
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +44,21 @@ pub struct Report {
     pub ended: u32,
 }
 
+/// What all signers of a process need. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The database.
+    pub pool: Pool,
+    /// The node.
+    pub chain: Chain,
+    /// Signs anew what the scheduler has to say again.
+    pub scheduler: Scheduler,
+    /// How transactions are sent.
+    pub settings: TransactionSettings,
+    /// All signers of this process.
+    pub lanes: Lanes,
+}
+
 /// Follows one signer's transactions.
 #[derive(Debug)]
 pub struct Reconciler {
@@ -48,11 +67,26 @@ pub struct Reconciler {
     pub(super) signer: PrivateKeySigner,
     pub(super) scheduler: Scheduler,
     pub(super) settings: TransactionSettings,
+    pub(super) lanes: Lanes,
     pub(super) tenure: Tenure,
     /// The head up to which all inclusions were compared with the chain.
     verified: Option<(u64, B256)>,
-    /// Since which head a transaction's nonce is used without a receipt of ours.
-    missing: HashMap<u64, u64>,
+    /// Since when the chain is shorter than what it included, Unix seconds.
+    short_since: Option<u64>,
+    /// Since when a transaction's nonce is used, and nobody knows by what, Unix seconds.
+    pub(super) missing: HashMap<u64, u64>,
+    /// The same for nonces after ours.
+    pub(super) ahead_since: Option<u64>,
+    /// When everything in flight was last sent whatever the head, Unix seconds.
+    pub(super) resent_at: u64,
+    /// Wei that everything in flight can cost.
+    pub(super) committed: U256,
+    /// Wei that the signer had in a block, and the block.
+    pub(super) funds: Option<(B256, U256)>,
+    /// What something would have cost that the signer could not pay.
+    pub(super) lacks: Option<U256>,
+    /// The node refused `eth_simulateV1`: every commitment travels alone.
+    pub(super) is_without_batches: bool,
 }
 
 impl Reconciler {
@@ -61,14 +95,12 @@ impl Reconciler {
     /// # Errors
     /// The node or the database.
     pub async fn acquire(
-        pool: Pool,
-        chain: Chain,
+        common: &Common,
         signer: PrivateKeySigner,
-        scheduler: Scheduler,
-        settings: TransactionSettings,
         holder: &str,
         now: u64,
     ) -> Result<Option<Self>, RelayerError> {
+        let Common { pool, chain, scheduler, settings, lanes } = common.clone();
         let chain_id = chain.chain_id().await?;
         let address = signer.address();
         let first_nonce = chain.pending_nonce(address).await?;
@@ -76,25 +108,37 @@ impl Reconciler {
         let mut tx = pool.write().await?;
         let epoch =
             signers::acquire_signer(&mut tx, address, holder, now, now + lease_seconds, first_nonce).await?;
-        tx.commit().await.map_err(offsetdata_store::StoreError::from)?;
+        commit(tx).await?;
+        lanes.note(address, |lane| lane.is_held = epoch.is_some());
+        let renewed = Arc::new(AtomicU64::new(now));
         Ok(epoch.map(|epoch| Self {
             chain,
             chain_id,
             signer,
             scheduler,
             settings,
-            tenure: Tenure { pool, signer: address, epoch, lease_seconds },
+            lanes,
+            tenure: Tenure { pool, signer: address, epoch, lease_seconds, renewed },
             verified: None,
+            short_since: None,
             missing: HashMap::new(),
+            ahead_since: None,
+            resent_at: now,
+            committed: U256::ZERO,
+            funds: None,
+            lacks: None,
+            is_without_batches: false,
         }))
     }
 
-    /// Gives the signer back at once.
+    /// Gives the signer back at once, and with it what it has not signed.
     ///
     /// # Errors
     /// The database; then the lease ends by itself.
     pub async fn release(self, now: u64) -> Result<(), RelayerError> {
-        let mut tx = self.tenure.pool.write().await?;
+        self.lanes.note(self.tenure.signer, |lane| lane.is_held = false);
+        let mut tx = self.tenure.write(now).await?;
+        rows::give_back(&mut tx, self.tenure.signer).await?;
         signers::renew_signer(&mut tx, self.tenure.signer, self.tenure.epoch, now).await?;
         commit(tx).await
     }
@@ -105,7 +149,7 @@ impl Reconciler {
     /// [`RelayerError::Fenced`] ends this reconciler; others are met by the next round.
     pub async fn round(&mut self, now: u64) -> Result<Report, RelayerError> {
         let mut report = Report::default();
-        commit(self.tenure.write(now).await?).await?;
+        self.tenure.keep(now).await?;
         let head = self.chain.head().await?;
         self.verify_inclusions(&head, now, &mut report).await?;
         self.follow_in_flight(&head, now, &mut report).await?;
@@ -119,239 +163,9 @@ impl Reconciler {
         Ok(rows::list_in(&mut conn, self.tenure.signer, state.as_str(), 10_000).await?)
     }
 
-    async fn envelopes(&self, transaction: u64) -> Result<Vec<EnvelopeRow>, RelayerError> {
+    pub(super) async fn envelopes(&self, transaction: u64) -> Result<Vec<EnvelopeRow>, RelayerError> {
         let mut conn = self.tenure.pool.acquire().await?;
         Ok(rows::list_envelopes(&mut conn, transaction).await?)
-    }
-
-    // ------------------------------------------------------------ reorgs
-
-    /// Takes back what a reorg took away. While the head seen last is still canonical, so is all that stood below it.
-    async fn verify_inclusions(
-        &mut self,
-        head: &Head,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<(), RelayerError> {
-        let lowest = head.number.saturating_sub(self.settings.reorg_depth);
-        let first = match self.verified {
-            Some((number, hash)) if self.is_canonical(number, hash, head).await? => number + 1,
-            _ => lowest,
-        };
-        let included = {
-            let mut conn = self.tenure.pool.acquire().await?;
-            rows::list_included_from(&mut conn, self.tenure.signer, first).await?
-        };
-        let mut canonical: BTreeMap<u64, Option<B256>> = BTreeMap::new();
-        for mut row in included {
-            let (Some(number), Some(hash)) = (row.block_number, row.block_hash) else { continue };
-            let actual = match canonical.get(&number.0) {
-                Some(actual) => *actual,
-                None => {
-                    let actual = self.chain.block_at(number.0).await?.map(|block| block.hash);
-                    canonical.insert(number.0, actual);
-                    actual
-                }
-            };
-            if actual == Some(hash) {
-                continue;
-            }
-            tracing::warn!(
-                transaction = row.id.0,
-                block = number.0,
-                "a reorg took a transaction out of its block"
-            );
-            exclude(&mut row);
-            let mut tx = self.tenure.write(now).await?;
-            if advance(&mut tx, &mut row, State::Broadcast, Some("taken out by a reorg".into()), now).await? {
-                report.reorged += 1;
-            }
-            commit(tx).await?;
-        }
-        self.verified = Some((head.number, head.hash));
-        Ok(())
-    }
-
-    async fn is_canonical(&self, number: u64, hash: B256, head: &Head) -> Result<bool, RelayerError> {
-        if number == head.number {
-            return Ok(hash == head.hash);
-        }
-        Ok(number < head.number && self.chain.block_at(number).await?.is_some_and(|block| block.hash == hash))
-    }
-
-    // ------------------------------------------------------------ in flight
-
-    async fn follow_in_flight(
-        &mut self,
-        head: &Head,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<(), RelayerError> {
-        let mut flying = self.list(State::Signed).await?;
-        flying.extend(self.list(State::Broadcast).await?);
-        flying.sort_by_key(|row| row.nonce.map(|nonce| nonce.0));
-        let used = self.chain.nonce(self.tenure.signer).await?;
-        self.fill_holes(used, &flying).await?;
-        let mut is_first = true;
-        let mut tip = None;
-        for row in flying {
-            let Some(nonce) = row.nonce else { continue };
-            if nonce.0 < used {
-                self.find_inclusion(row, head, now, report).await?;
-            } else {
-                let tip = match tip {
-                    Some(tip) => tip,
-                    None => *tip.insert(self.chain.tip().await?),
-                };
-                self.keep_alive(row, head, tip, is_first, now, report).await?;
-                is_first = false;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends again what no transaction in flight stands for: an envelope that had reverted and lost its block to a reorg.
-    /// Without it everything with a higher nonce would wait for ever.
-    async fn fill_holes(&self, used: u64, flying: &[TransactionRow]) -> Result<(), RelayerError> {
-        let mut conn = self.tenure.pool.acquire().await?;
-        let Some(signer) = signers::find_signer(&mut conn, self.tenure.signer).await? else { return Ok(()) };
-        let taken: HashSet<u64> = flying.iter().filter_map(|row| row.nonce.map(|nonce| nonce.0)).collect();
-        for nonce in (used..signer.next_nonce.0).take(MAX_HOLES).filter(|nonce| !taken.contains(nonce)) {
-            if let Some(envelope) = rows::find_envelope_with(&mut conn, self.tenure.signer, nonce).await? {
-                let answer = self.chain.send(&envelope.raw).await?;
-                tracing::warn!(nonce, hash = %envelope.hash, ?answer, "a nonce was free again; its envelope is sent again");
-            }
-        }
-        Ok(())
-    }
-
-    /// The nonce is used: by one of our envelopes, or by something else that was signed with this key.
-    async fn find_inclusion(
-        &mut self,
-        mut row: TransactionRow,
-        head: &Head,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<(), RelayerError> {
-        let id = row.id.0;
-        for envelope in self.envelopes(id).await? {
-            if let Some(inclusion) = self.chain.inclusion(envelope.hash).await? {
-                self.missing.remove(&id);
-                // Which of the forms was taken says also which nonce this transaction has.
-                row.nonce = Some(envelope.nonce);
-                return self.note_inclusion(row, &inclusion, now, report).await;
-            }
-        }
-        let since = *self.missing.entry(id).or_insert(head.number);
-        let believed = since + BELIEVE_AFTER_BLOCKS.max(self.settings.confirmations);
-        if head.number < believed {
-            return Ok(());
-        }
-        self.missing.remove(&id);
-        tracing::warn!(
-            transaction = id,
-            "its nonce was used by a transaction that is not ours; it gets a new one"
-        );
-        row.nonce = None;
-        let mut tx = self.tenure.write(now).await?;
-        advance(&mut tx, &mut row, State::Pending, Some("its nonce was used elsewhere".into()), now).await?;
-        commit(tx).await
-    }
-
-    async fn note_inclusion(
-        &self,
-        mut row: TransactionRow,
-        inclusion: &Inclusion,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<(), RelayerError> {
-        include(&mut row, inclusion);
-        let reason = (!inclusion.succeeded).then(|| "reverted".to_owned());
-        let mut tx = self.tenure.write(now).await?;
-        if advance(&mut tx, &mut row, State::Included, reason, now).await? {
-            report.included += 1;
-            tracing::info!(
-                transaction = row.id.0,
-                kind = row.kind,
-                hash = %inclusion.hash,
-                block = inclusion.block_number,
-                gas = inclusion.gas_used,
-                succeeded = inclusion.succeeded,
-                "included"
-            );
-        }
-        commit(tx).await
-    }
-
-    /// Sends it again, or a form of it that pays more.
-    async fn keep_alive(
-        &self,
-        mut row: TransactionRow,
-        head: &Head,
-        tip: u128,
-        is_first: bool,
-        now: u64,
-        report: &mut Report,
-    ) -> Result<(), RelayerError> {
-        let Some(newest) = self.envelopes(row.id.0).await?.into_iter().next() else {
-            let reason = format!("transaction {} has a nonce and no envelope", row.id.0);
-            return Err(RelayerError::Corrupt { what: "relay_envelopes", reason });
-        };
-        let waited = head.number.saturating_sub(newest.signed_block.0);
-        // Only the first one can be stuck for its own fee; the others wait for it, unless they pay too little too.
-        let is_stuck =
-            waited >= self.settings.bump_after_blocks && (is_first || newest.max_fee < head.base_fee);
-        let mut envelope = newest;
-        if is_stuck {
-            let fees = Fees { max_fee: envelope.max_fee, priority_fee: envelope.priority_fee };
-            match fees.replacement(head.base_fee, tip, self.settings.max_fee_per_gas) {
-                Some(fees) => {
-                    let form = self.form(&row, envelope.nonce.0, envelope.gas_limit.0, fees);
-                    envelope = seal(&self.signer, form, head.number, now)?;
-                    let mut tx = self.tenure.write(now).await?;
-                    rows::insert_envelope(&mut tx, envelope.clone()).await?;
-                    commit(tx).await?;
-                    report.replaced += 1;
-                    tracing::info!(transaction = row.id.0, hash = %envelope.hash, max_fee = fees.max_fee, "replaced");
-                }
-                None => tracing::warn!(
-                    transaction = row.id.0,
-                    "waits: a higher fee would be over --max-fee-per-gas"
-                ),
-            }
-        } else if envelope.sent_block.is_some_and(|block| block.0 == head.number) {
-            return Ok(());
-        }
-        self.send(&mut row, &envelope, head, now).await
-    }
-
-    pub(super) async fn send(
-        &self,
-        row: &mut TransactionRow,
-        envelope: &EnvelopeRow,
-        head: &Head,
-        now: u64,
-    ) -> Result<(), RelayerError> {
-        match self.chain.send(&envelope.raw).await? {
-            Sent::Taken => {}
-            // The next round finds the receipt, or that the nonce was used elsewhere.
-            Sent::NonceUsed => tracing::debug!(transaction = row.id.0, "its nonce is used already"),
-            Sent::Underpriced => tracing::info!(transaction = row.id.0, "the node wants a higher fee"),
-            Sent::Refused(reason) => {
-                tracing::warn!(
-                    transaction = row.id.0,
-                    reason,
-                    "the node refuses a transaction; it is sent again"
-                );
-                return Ok(());
-            }
-        }
-        let mut tx = self.tenure.write(now).await?;
-        rows::mark_sent(&mut tx, envelope.hash, head.number).await?;
-        if row.state == State::Signed.as_str() {
-            advance(&mut tx, row, State::Broadcast, None, now).await?;
-        }
-        commit(tx).await
     }
 
     pub(super) fn form(&self, row: &TransactionRow, nonce: u64, gas_limit: u64, fees: Fees) -> Form {
@@ -366,35 +180,120 @@ impl Reconciler {
         }
     }
 
-    // ------------------------------------------------------------ confirmed
+    // ------------------------------------------------------------ reorgs
 
-    async fn confirm(&self, head: &Head, now: u64, report: &mut Report) -> Result<(), RelayerError> {
-        for mut row in self.list(State::Included).await? {
-            let Some(number) = row.block_number else { continue };
-            if number.0 + self.settings.confirmations > head.number + 1 {
-                continue;
-            }
-            let reverted = row.reason.is_some();
-            let mut tx = self.tenure.write(now).await?;
-            if !reverted {
-                advance(&mut tx, &mut row, State::Confirmed, None, now).await?;
-            } else {
-                row.reverts += 1;
-                row.nonce = None;
-                exclude(&mut row);
-                advance(&mut tx, &mut row, State::Pending, Some("reverted".into()), now).await?;
-                if row.reverts >= MAX_REVERTS {
-                    let reason = format!("was included and reverted {} times", row.reverts);
-                    advance(&mut tx, &mut row, State::Dropped, Some(reason), now).await?;
-                    report.ended += 1;
+    /// Takes back what a reorg took away. While the head seen last is still canonical, so is all that stood below it.
+    async fn verify_inclusions(
+        &mut self,
+        head: &Head,
+        now: u64,
+        report: &mut Report,
+    ) -> Result<(), RelayerError> {
+        if self.verified == Some((head.number, head.hash)) {
+            return Ok(());
+        }
+        let lowest = head.number.saturating_sub(self.settings.reorg_depth);
+        let first = match self.verified {
+            Some((number, hash)) if self.is_canonical(number, hash, head).await? => number + 1,
+            _ => lowest,
+        };
+        let included = {
+            let mut conn = self.tenure.pool.acquire().await?;
+            rows::list_included_from(&mut conn, self.tenure.signer, first).await?
+        };
+        let numbers: BTreeMap<u64, ()> =
+            included.iter().filter_map(|row| row.block_number.map(|number| (number.0, ()))).collect();
+        let chain = &self.chain;
+        let canonical: BTreeMap<u64, Option<B256>> = futures::stream::iter(numbers.into_keys())
+            .map(|number| async move {
+                Ok::<_, RelayerError>((number, chain.block_at(number).await?.map(|block| block.hash)))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut gone = Vec::new();
+        let mut unknown = false;
+        for row in included {
+            let (Some(number), Some(hash)) = (row.block_number, row.block_hash) else { continue };
+            match canonical.get(&number.0).copied().flatten() {
+                Some(actual) if actual == hash => {}
+                Some(_) => gone.push(row),
+                // A chain that ends before it, or a node that lags: which of them, time tells.
+                None => {
+                    unknown = true;
+                    if now.saturating_sub(*self.short_since.get_or_insert(now)) >= LAG_SECONDS {
+                        gone.push(row);
+                    }
                 }
             }
-            commit(tx).await?;
+        }
+        self.take_back(gone, now, report).await?;
+        if !unknown {
+            self.short_since = None;
+            self.verified = Some((head.number, head.hash));
         }
         Ok(())
     }
-}
 
-pub(super) async fn commit(tx: offsetdata_store::Tx) -> Result<(), RelayerError> {
-    Ok(tx.commit().await.map_err(offsetdata_store::StoreError::from)?)
+    async fn take_back(
+        &self,
+        gone: Vec<TransactionRow>,
+        now: u64,
+        report: &mut Report,
+    ) -> Result<(), RelayerError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.tenure.write(now).await?;
+        for mut row in gone {
+            let block = row.block_number.map(|number| number.0);
+            tracing::warn!(transaction = row.id.0, block, "a reorg took a transaction out of its block");
+            exclude(&mut row);
+            if advance(&mut tx, &mut row, State::Broadcast, Some("taken out by a reorg".into()), now).await? {
+                report.reorged += 1;
+            }
+        }
+        commit(tx).await
+    }
+
+    async fn is_canonical(&self, number: u64, hash: B256, head: &Head) -> Result<bool, RelayerError> {
+        if number == head.number {
+            return Ok(hash == head.hash);
+        }
+        Ok(number < head.number && self.chain.block_at(number).await?.is_some_and(|block| block.hash == hash))
+    }
+
+    // ------------------------------------------------------------ confirmed
+
+    async fn confirm(&self, head: &Head, now: u64, report: &mut Report) -> Result<(), RelayerError> {
+        let is_deep = |row: &TransactionRow| {
+            row.block_number.is_some_and(|number| number.0 + self.settings.confirmations <= head.number + 1)
+        };
+        let deep: Vec<TransactionRow> =
+            self.list(State::Included).await?.into_iter().filter(is_deep).collect();
+        if deep.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.tenure.write(now).await?;
+        for mut row in deep {
+            if row.reason.is_none() {
+                advance(&mut tx, &mut row, State::Confirmed, None, now).await?;
+                continue;
+            }
+            row.reverts += 1;
+            if row.kind == Kind::CommitBatch.as_str() {
+                dissolve(&mut tx, &mut row, "the batch reverted", now).await?;
+                continue;
+            }
+            row.nonce = None;
+            exclude(&mut row);
+            advance(&mut tx, &mut row, State::Pending, Some("reverted".into()), now).await?;
+            if row.reverts >= MAX_REVERTS {
+                let reason = format!("was included and reverted {} times", row.reverts);
+                advance(&mut tx, &mut row, State::Dropped, Some(reason), now).await?;
+                report.ended += 1;
+            }
+        }
+        commit(tx).await
+    }
 }

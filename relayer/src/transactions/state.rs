@@ -96,6 +96,8 @@ pub enum Kind {
     CommitAssigned,
     /// `commit`.
     Commit,
+    /// `commitBatch`: it carries calls of `commit` that were queued by themselves.
+    CommitBatch,
     /// `settle`.
     Settle,
     /// `close`.
@@ -105,13 +107,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::CommitAssigned, Self::Commit, Self::Settle, Self::Close, Self::Call];
+    const ALL: [Self; 6] =
+        [Self::CommitAssigned, Self::Commit, Self::CommitBatch, Self::Settle, Self::Close, Self::Call];
 
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CommitAssigned => "commitAssigned",
             Self::Commit => "commit",
+            Self::CommitBatch => "commitBatch",
             Self::Settle => "settle",
             Self::Close => "close",
             Self::Call => "call",

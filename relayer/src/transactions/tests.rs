@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::anvil::Anvil;
 use super::state::{Kind, TransactionState as State};
-use super::{Reconciler, TransactionSettings};
+use super::{Common, Lanes, Reconciler, TransactionSettings};
 use crate::RelayerError;
 use crate::chain::Sent;
 use crate::fixture::{COORDINATOR, database};
@@ -37,10 +37,17 @@ impl Bench {
 
     async fn holder(&self, name: &str, settings: TransactionSettings, now: u64) -> Option<Reconciler> {
         let key: PrivateKeySigner = Anvil::signer();
-        let scheduler = Scheduler::new(key.clone(), 31_337, COORDINATOR);
-        Reconciler::acquire(self.pool.clone(), self.anvil.chain.clone(), key, scheduler, settings, name, now)
-            .await
-            .unwrap()
+        Reconciler::acquire(&self.common(&[key.address()], settings), key, name, now).await.unwrap()
+    }
+
+    fn common(&self, signers: &[Address], settings: TransactionSettings) -> Common {
+        Common {
+            pool: self.pool.clone(),
+            chain: self.anvil.chain.clone(),
+            scheduler: Scheduler::new(Anvil::signer(), 31_337, COORDINATOR),
+            settings,
+            lanes: Lanes::new(signers.iter().copied()),
+        }
     }
 
     async fn want(&self, name: &str, target: Address) {

@@ -1,10 +1,16 @@
-//! Transactions and their envelopes. Which state follows which is the relayer's reconciler's.
+//! Transactions, their envelopes, and who sends them. Which state follows which is the relayer's reconciler's.
+
+mod carried;
+mod queue;
+
+pub use carried::{detach, follow_carrier, insert_carrier, list_carried};
+pub use queue::{ANYONE, Waiting, claim, count_unclaimed, give_back, list_unclaimed, requests_in_flight};
 
 use alloy::primitives::{Address, B256, Bytes};
 use offsetdata_protocol::ids::RequestId;
 
 use super::{execute, values};
-use crate::codec::Count;
+use crate::codec::{Column, Count, Put};
 use crate::record::{find, insert, record, select};
 use crate::{Conn, StoreError};
 
@@ -49,6 +55,10 @@ record! {
         updated_at: Count,
         /// An envelope has at most so much gas, where somebody said how much it pays.
         max_gas: Option<Count>,
+        /// The transaction that carries it now; then it has no nonce and no envelope of its own.
+        carrier: Option<Count>,
+        /// No other signer may send it.
+        pinned: bool,
     }
 }
 
@@ -83,7 +93,7 @@ record! {
 pub struct NewTransaction {
     /// Says what this is; the same is never queued twice.
     pub dedupe: String,
-    /// Who signs.
+    /// The only one who may sign it, or [`ANYONE`].
     pub signer: Address,
     /// A word of the relayer's `Kind`.
     pub kind: String,
@@ -105,9 +115,9 @@ pub async fn insert_transaction(conn: &mut Conn, new: NewTransaction, now: u64) 
     if find::<TransactionRow>(conn, "dedupe", &new.dedupe).await?.is_some() {
         return Ok(false);
     }
-    let last: Option<TransactionRow> = select(conn, "id > 0 order by id desc limit 1", &[]).await?.pop();
     let row = TransactionRow {
-        id: Count(last.map_or(1, |row| row.id.0 + 1)),
+        id: next_id(conn).await?,
+        pinned: new.signer != ANYONE,
         dedupe: new.dedupe,
         signer: new.signer,
         kind: new.kind,
@@ -126,9 +136,15 @@ pub async fn insert_transaction(conn: &mut Conn, new: NewTransaction, now: u64) 
         created_at: Count(now),
         updated_at: Count(now),
         max_gas: new.max_gas.map(Count),
+        carrier: None,
     };
     insert(conn, &[row]).await?;
     Ok(true)
+}
+
+async fn next_id(conn: &mut Conn) -> Result<Count, StoreError> {
+    let row = sqlx::query("select coalesce(max(id), 0) + 1 as id from relay_transactions");
+    Count::read(&row.fetch_one(conn).await?, "id")
 }
 
 /// A transaction.
@@ -141,18 +157,29 @@ pub async fn find_by_dedupe(conn: &mut Conn, dedupe: &str) -> Result<Option<Tran
     find(conn, "dedupe", &dedupe.to_owned()).await
 }
 
-/// A signer's transactions in a state, in their order.
+/// A signer's transactions in a state, in their order, without those that another one carries.
 pub async fn list_in(
     conn: &mut Conn,
     signer: Address,
     state: &str,
     limit: u32,
 ) -> Result<Vec<TransactionRow>, StoreError> {
-    let rest = "signer = $1 and state = $2 order by id limit $3";
+    let rest = "signer = $1 and state = $2 and carrier is null order by id limit $3";
     select(conn, rest, &values![signer, state.to_owned(), limit]).await
 }
 
-/// A signer's transactions that a block from `first` on includes.
+/// How many [`list_in`] would list.
+pub async fn count_in(conn: &mut Conn, signer: Address, state: &str) -> Result<u64, StoreError> {
+    let sql = "select count(*) as number from relay_transactions \
+               where signer = $1 and state = $2 and carrier is null";
+    let mut query = sqlx::query(sql);
+    for value in values![signer, state.to_owned()] {
+        query = query.put_value(value);
+    }
+    Ok(Count::read(&query.fetch_one(conn).await?, "number")?.0)
+}
+
+/// A signer's transactions that a block from `first` on includes, without those that another one carries.
 pub async fn list_included_from(
     conn: &mut Conn,
     signer: Address,
@@ -160,7 +187,7 @@ pub async fn list_included_from(
 ) -> Result<Vec<TransactionRow>, StoreError> {
     select(
         conn,
-        "signer = $1 and block_number >= $2 order by block_number, id",
+        "signer = $1 and block_number >= $2 and carrier is null order by block_number, id",
         &values![signer, Count(first)],
     )
     .await
