@@ -109,17 +109,17 @@ fn endpoint(look: &Look, expected: u64) -> Finding {
         (Some(actual), _, _) if actual != expected => {
             let detail =
                 format!("{}: it serves chain {actual}, the deployment is on {expected}", look.position);
-            bad(what, detail)
+            Finding::bad(what, detail)
         }
         (Some(actual), Some(head), None) if look.is_behind => {
-            warning(what, format!("{}: chain {actual}, block {head}, behind another one", look.position))
+            Finding::warning(what, format!("{}: chain {actual}, block {head}, behind another one", look.position))
         }
         (Some(actual), Some(head), None) => {
-            good(what, format!("{}: chain {actual}, block {head}", look.position))
+            Finding::good(what, format!("{}: chain {actual}, block {head}", look.position))
         }
         (_, _, trouble) => {
             let trouble = trouble.as_deref().unwrap_or("does not answer");
-            warning(what, format!("{}: {trouble}", look.position))
+            Finding::warning(what, format!("{}: {trouble}", look.position))
         }
     }
 }
