@@ -35,8 +35,8 @@ pub struct Config {
     #[arg(long, env = "OFFSETDATA_GATEWAY_CALLS_PER_SECOND", default_value_t = 100)]
     pub calls_per_second: u32,
     /// Seconds after which another gateway on the same database settles, where this one does and ends without a word.
-    #[arg(long, env = "OFFSETDATA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
-    pub lease_seconds: u64,
+    #[arg(long, env = "OFFSETDATA_INSTANCE_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub instance_lease_seconds: u64,
     /// The keys.
     #[command(flatten)]
     pub secrets: Secrets,

@@ -88,7 +88,7 @@ impl Gateway {
             settlement: config.settlement,
             token_domain,
             catalog: Default::default(),
-            lease: Lease::new(Tables::Gateway, config.lease_seconds),
+            lease: Lease::new(Tables::Gateway, config.instance_lease_seconds),
             wanted: Default::default(),
             hastened: Default::default(),
             limits: http::Limits::new(config.calls_per_second),

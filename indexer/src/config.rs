@@ -56,8 +56,8 @@ pub struct Config {
     #[arg(long, env = "OFFSETDATA_MAX_LAG", default_value_t = 20)]
     pub max_lag: u64,
     /// Seconds after which another instance on the same database goes on, where this one writes and ends without a word.
-    #[arg(long, env = "OFFSETDATA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
-    pub lease_seconds: u64,
+    #[arg(long, env = "OFFSETDATA_INSTANCE_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub instance_lease_seconds: u64,
     /// Only answers, from what another instance writes.
     #[arg(long, env = "OFFSETDATA_INDEXER_READ_ONLY")]
     pub read_only: bool,

@@ -39,7 +39,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let deployment = config.source.read_deployment()?;
     let rpc = config.source.rpc()?;
     let pool = offsetdata_store::connect(&config.source.database_url).await?.of(Tables::Chain);
-    let lease = Lease::new(Tables::Chain, config.lease_seconds);
+    let lease = Lease::new(Tables::Chain, config.instance_lease_seconds);
     // Whatever writes does so under the lease, which the database checks in the same transaction.
     let written = pool.under(&lease);
     preflight::check_chain(&rpc, &deployment).await?;

@@ -232,7 +232,7 @@ async fn a_reorg_is_told_to_those_who_listen_and_those_who_come_back() {
         listen,
         poll_ms: 50,
         max_lag: 20,
-        lease_seconds: 3,
+        instance_lease_seconds: 3,
         read_only: false,
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -42,7 +42,7 @@ async fn indexes_when_it_is_started_to_be_killed() {
         listen: "127.0.0.1:0".parse().unwrap(),
         poll_ms: 10,
         max_lag: 20,
-        lease_seconds: 3,
+        instance_lease_seconds: 3,
         read_only: false,
     };
     run(config, std::future::pending()).await.unwrap();

@@ -26,7 +26,7 @@ fn config(folder: &std::path::Path, rpc_url: &str, listen: std::net::SocketAddr)
         listen,
         poll_ms: 50,
         max_lag: 20,
-        lease_seconds: 3,
+        instance_lease_seconds: 3,
         read_only: false,
     }
 }

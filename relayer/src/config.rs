@@ -50,8 +50,8 @@ pub struct Config {
     #[arg(long, env = "OFFSETDATA_POLL_MILLISECONDS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub poll_milliseconds: u64,
     /// Seconds after which a relayer that stands by takes over, where this one works and ends without a word.
-    #[arg(long, env = "OFFSETDATA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
-    pub lease_seconds: u64,
+    #[arg(long, env = "OFFSETDATA_INSTANCE_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub instance_lease_seconds: u64,
     /// The keys.
     #[command(flatten)]
     pub keys: Keys,

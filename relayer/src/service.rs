@@ -85,7 +85,7 @@ impl Relayer {
             .map_err(|source| RelayerError::Io { what: "the listen address".to_owned(), source })?;
         let coordinator = deployment.training_coordinator;
         let public_url = config.public_url.unwrap_or_else(|| format!("http://{address}"));
-        let lease = Lease::new(Tables::Relay, config.lease_seconds);
+        let lease = Lease::new(Tables::Relay, config.instance_lease_seconds);
         let jobs = Jobs {
             // Whatever is written is written under the lease, which the database checks in the same transaction.
             pool: pool.under(&lease),

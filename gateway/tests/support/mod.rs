@@ -302,7 +302,7 @@ pub fn config(folder: &std::path::Path, rpc_url: &str) -> Config {
             sealing_key_file: Some(folder.join("sealing.key")),
             ..Secrets::default()
         },
-        lease_seconds: 3,
+        instance_lease_seconds: 3,
         terms: terms(),
         settlement: SettlementSettings::default(),
     }
