@@ -1,7 +1,8 @@
 //! Measures how fast a long chain is indexed, beside the floor of the machine: the same logs from the same node, inserted into one
 //! table and nothing else. The node is a process of its own that answers from memory with made-up logs of our contracts.
 //!
-//! `backfill serve EVENTS`, then `backfill index URL DATABASE` and `backfill floor URL DATABASE`; see scripts/bench.d/index.
+//! `backfill serve EVENTS`, then `backfill index URL DATABASE` and `backfill floor URL DATABASE`, where a database is a sqlite: or
+//! postgres: URL and empty; see scripts/bench.d/index.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use alloy::eips::BlockNumberOrTag;
 use alloy::hex;
 use alloy::primitives::{Address, LogData, U256};
+use alloy::rpc::types::Log;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -31,7 +33,7 @@ use offsetdata_indexer::preflight::{check_chain, check_database};
 use offsetdata_indexer::rpc::Rpc;
 use offsetdata_protocol::deployments::Deployment;
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 /// Logs in a block.
 const PER_BLOCK: u64 = 10;
@@ -184,7 +186,7 @@ fn say(count: u64, took: Duration, before: f64) {
 }
 
 async fn index(url: &str, database: &str) {
-    let pool = offsetdata_store::connect(&format!("sqlite:{database}")).await.unwrap();
+    let pool = offsetdata_store::connect(database).await.unwrap();
     offsetdata_store::migrate(&pool).await.unwrap();
     let deployment = deployment();
     check_chain(&rpc(url), &deployment).await.unwrap();
@@ -203,13 +205,84 @@ async fn index(url: &str, database: &str) {
     say((last - DEPTH) * PER_BLOCK, begun.elapsed(), before);
 }
 
-async fn floor(url: &str, database: &str) {
-    let mut conn = SqliteConnection::connect(&format!("sqlite:{database}?mode=rwc")).await.unwrap();
-    for setting in ["pragma journal_mode = wal", "pragma synchronous = full"] {
-        sqlx::query(setting).execute(&mut conn).await.unwrap();
+/// One table of logs, and nothing but rows put into it: with the settings of the store, and what is fastest for each database.
+enum Floor {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Floor {
+    async fn open(database: &str) -> Self {
+        let table = |bytes| {
+            format!(
+                "create table logs (block bigint, log_index bigint, address {bytes}, topics {bytes}, data {bytes})"
+            )
+        };
+        if database.starts_with("postgres") {
+            let mut conn = PgConnection::connect(database).await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(table("bytea"))).execute(&mut conn).await.unwrap();
+            return Self::Postgres(conn);
+        }
+        let mut conn = SqliteConnection::connect(&format!("{database}?mode=rwc")).await.unwrap();
+        for setting in ["pragma journal_mode = wal", "pragma synchronous = full"] {
+            sqlx::query(setting).execute(&mut conn).await.unwrap();
+        }
+        sqlx::query(sqlx::AssertSqlSafe(table("blob"))).execute(&mut conn).await.unwrap();
+        Self::Sqlite(conn)
     }
-    let table = "create table logs (block integer, log_index integer, address blob, topics blob, data blob)";
-    sqlx::query(table).execute(&mut conn).await.unwrap();
+
+    /// All rows in one transaction.
+    async fn insert(&mut self, logs: &[Log]) {
+        let rows: Vec<Row> = logs.iter().map(row).collect();
+        match self {
+            Self::Sqlite(conn) => {
+                let mut tx = conn.begin().await.unwrap();
+                for part in rows.chunks(FLOOR_ROWS) {
+                    let values = vec!["(?, ?, ?, ?, ?)"; part.len()].join(", ");
+                    let sql = format!("insert into logs values {values}");
+                    let mut statement = sqlx::query(sqlx::AssertSqlSafe(sql));
+                    for (block, index, address, topics, data) in part {
+                        statement = statement.bind(block).bind(index).bind(address).bind(topics).bind(data);
+                    }
+                    statement.execute(&mut *tx).await.unwrap();
+                }
+                tx.commit().await.unwrap();
+            }
+            Self::Postgres(conn) => {
+                let mut tx = conn.begin().await.unwrap();
+                for part in rows.chunks(FLOOR_ROWS) {
+                    let sql = "insert into logs select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[])";
+                    sqlx::query(sql)
+                        .bind(part.iter().map(|row| row.0).collect::<Vec<i64>>())
+                        .bind(part.iter().map(|row| row.1).collect::<Vec<i64>>())
+                        .bind(part.iter().map(|row| row.2.clone()).collect::<Vec<Vec<u8>>>())
+                        .bind(part.iter().map(|row| row.3.clone()).collect::<Vec<Vec<u8>>>())
+                        .bind(part.iter().map(|row| row.4.clone()).collect::<Vec<Vec<u8>>>())
+                        .execute(&mut *tx)
+                        .await
+                        .unwrap();
+                }
+                tx.commit().await.unwrap();
+            }
+        }
+    }
+}
+
+type Row = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>);
+
+fn row(log: &Log) -> Row {
+    let number = |n: Option<u64>| i64::try_from(n.unwrap()).unwrap();
+    (
+        number(log.block_number),
+        number(log.log_index),
+        log.address().to_vec(),
+        log.topics().iter().flat_map(|topic| topic.0).collect(),
+        log.inner.data.data.to_vec(),
+    )
+}
+
+async fn floor(url: &str, database: &str) {
+    let mut table = Floor::open(database).await;
     let addresses = Contracts::from(&deployment()).addresses();
     let node = rpc(url);
     let head = node.header(BlockNumberOrTag::Latest).await.unwrap().unwrap().number;
@@ -218,23 +291,7 @@ async fn floor(url: &str, database: &str) {
     for from in (1..=head).step_by(usize::try_from(FLOOR_RANGE).unwrap()) {
         let logs = node.logs(&addresses, from, head.min(from + FLOOR_RANGE - 1)).await.unwrap();
         count += logs.len() as u64;
-        let mut tx = conn.begin().await.unwrap();
-        for part in logs.chunks(FLOOR_ROWS) {
-            let values = vec!["(?, ?, ?, ?, ?)"; part.len()].join(", ");
-            let sql = format!("insert into logs values {values}");
-            let mut statement = sqlx::query(sqlx::AssertSqlSafe(sql));
-            for log in part {
-                let topics: Vec<u8> = log.topics().iter().flat_map(|topic| topic.0).collect();
-                statement = statement
-                    .bind(log.block_number.map(|n| n as i64))
-                    .bind(log.log_index.map(|n| n as i64))
-                    .bind(log.address().to_vec())
-                    .bind(topics)
-                    .bind(log.inner.data.data.to_vec());
-            }
-            statement.execute(&mut *tx).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        table.insert(&logs).await;
     }
     say(count, begun.elapsed(), before);
 }

@@ -78,7 +78,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         }
     });
     let follower = Follower::new(rpc, written.clone(), &deployment, config.source.reorg_depth);
-    let mut following = tokio::spawn(follow(follower, lease.clone(), watch.clone(), config.poll(), stop.clone()));
+    let mut following =
+        tokio::spawn(follow(follower, lease.clone(), watch.clone(), config.poll(), stop.clone()));
     // Apart from each other: a source that is slow with documents does not hold up points.
     let (poll, of_points, of_documents) =
         (config.poll(), (written.clone(), content.clone()), (written, content));
@@ -218,7 +219,9 @@ async fn stand_by(follower: &Follower, watch: &Watch, seen: &mut Seen) {
     match follower.look().await {
         Ok((cursor, head)) => {
             told(watch, &cursor, head);
-            if seen.cursor.as_ref() != Some(&cursor) || seen.told.is_none_or(|at| at.elapsed() >= STANDBY_WORD) {
+            if seen.cursor.as_ref() != Some(&cursor)
+                || seen.told.is_none_or(|at| at.elapsed() >= STANDBY_WORD)
+            {
                 *seen = Seen { cursor: Some(cursor), told: Some(Instant::now()) };
                 watch.live.changed();
             }

@@ -292,7 +292,10 @@ async fn health_follows_the_lag() {
     server.status.failed("the node can't be reached".into());
     assert_eq!(
         get("/health").await,
-        (200, json!({ "healthy": true, "role": "standby", "block": 96, "lag": 5, "error": "the node can't be reached" }))
+        (
+            200,
+            json!({ "healthy": true, "role": "standby", "block": 96, "lag": 5, "error": "the node can't be reached" })
+        )
     );
     assert_eq!(get("/ready").await, (200, json!({ "ready": true, "role": "standby" })));
 }

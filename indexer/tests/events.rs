@@ -222,7 +222,7 @@ async fn a_reorg_is_told_to_those_who_listen_and_those_who_come_back() {
     let config = Config {
         source: Source {
             rpc_url: node.url.clone(),
-            database_url: format!("sqlite:{}", folder.path().join("chain.db").display()),
+            database_url: support::database::url_in(folder.path()),
             deployment: Some(folder.path().join("deployment.json")),
             reorg_depth: 32,
             rpc_timeout: 5,

@@ -5,75 +5,21 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use offsetdata_indexer::{Config, Source, run, verify_database};
+use offsetdata_indexer::verify_database;
 use offsetdata_store::chain::blocks;
 use support::node::Node;
+use support::process::{Process, source};
 use support::{deployment, events};
 
-/// Folder and endpoint, for the process that indexes.
-const INDEX: &str = "OFFSETDATA_TEST_INDEX";
 const KILLS: u64 = 10;
 const SEED: u64 = 0x0ff5_e7da;
-
-fn source(folder: &Path, rpc_url: &str) -> Source {
-    Source {
-        rpc_url: rpc_url.into(),
-        database_url: format!("sqlite:{}", folder.join("chain.db").display()),
-        deployment: Some(folder.join("deployment.json")),
-        reorg_depth: 16,
-        rpc_timeout: 5,
-    }
-}
 
 /// Not a test by itself: this very program, started again by the test below, indexes here until it is killed.
 #[tokio::test]
 async fn indexes_when_it_is_started_to_be_killed() {
-    let Ok(what) = std::env::var(INDEX) else { return };
-    let (folder, rpc_url) = what.split_once('\n').unwrap();
-    let folder = Path::new(folder);
-    let config = Config {
-        source: source(folder, rpc_url),
-        blocks: folder.join("blocks"),
-        gateways: Vec::new(),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        poll_ms: 10,
-        max_lag: 20,
-        instance_lease_seconds: 3,
-        read_only: false,
-    };
-    run(config, std::future::pending()).await.unwrap();
-}
-
-struct Process(Child);
-
-impl Process {
-    fn start(folder: &Path, rpc_url: &str) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "indexes_when_it_is_started_to_be_killed"])
-            .env(INDEX, format!("{}\n{rpc_url}", folder.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-
-    fn is_running(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // SIGKILL: it learns of nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    support::process::index_where_asked().await;
 }
 
 /// The next number of a fixed series (SplitMix64).
@@ -124,7 +70,7 @@ async fn killed_at_any_moment_it_ends_with_the_rows_of_an_undisturbed_run() {
     for round in 0..KILLS {
         grow(&node, &mut n, 3, &mut seed).await;
         let before = cursor(&pool).await;
-        let mut process = Process::start(folder.path(), &node.url);
+        let mut process = Process::start(folder.path(), &node.url, "127.0.0.1:0");
         let alive = Duration::from_millis(60 + next(&mut moments) % 700);
         // Every other one dies wherever it is by then, also at its start; the others have written something first,
         // however slow the machine is.
@@ -155,7 +101,7 @@ async fn killed_at_any_moment_it_ends_with_the_rows_of_an_undisturbed_run() {
 
     node.mine(20).await;
     let head = node.head().await;
-    let last = Process::start(folder.path(), &node.url);
+    let last = Process::start(folder.path(), &node.url, "127.0.0.1:0");
     tokio::time::timeout(Duration::from_secs(60), async {
         while cursor(&pool).await != Some(head) {
             tokio::time::sleep(Duration::from_millis(50)).await;

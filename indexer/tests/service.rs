@@ -16,7 +16,7 @@ fn config(folder: &std::path::Path, rpc_url: &str, listen: std::net::SocketAddr)
     Config {
         source: Source {
             rpc_url: rpc_url.into(),
-            database_url: format!("sqlite:{}", folder.join("chain.db").display()),
+            database_url: support::database::url_in(folder),
             deployment: Some(folder.join("deployment.json")),
             reorg_depth: 32,
             rpc_timeout: 5,

@@ -235,7 +235,7 @@ async fn calls_that_are_not_paid_for() {
 
 /// Whether the gas of any call still counts with its limit.
 async fn settling(network: &Network) -> bool {
-    let url = format!("sqlite:{}", network.folder.path().join("db").display());
+    let url = network::database::url_in(network.folder.path());
     let pool = offsetdata_store::connect(&url).await.unwrap();
     let mut conn = pool.acquire().await.unwrap();
     !offsetdata_store::relay::sponsored::list_unsettled(&mut conn, 10).await.unwrap().is_empty()

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names a database that this store can't use.
-    #[error("a database URL looks like sqlite:PATH or postgres://USER@HOST/DATABASE, this one begins with {scheme:?}")]
+    #[error(
+        "a database URL looks like sqlite:PATH or postgres://USER@HOST/DATABASE, this one begins with {scheme:?}"
+    )]
     Unsupported {
         /// What stands before the first colon.
         scheme: String,

@@ -86,7 +86,8 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Lease {
     /// An instance that does not have the lease yet and takes it for so many seconds at a time, at least two.
     pub fn new(tables: Tables, seconds: u64) -> Self {
-        let inner = Inner { tables, holder: holder::this(), seconds: seconds.max(2), held: watch::Sender::new(None) };
+        let inner =
+            Inner { tables, holder: holder::this(), seconds: seconds.max(2), held: watch::Sender::new(None) };
         Self(Arc::new(inner))
     }
 
@@ -112,7 +113,9 @@ impl Lease {
         let mut changes = self.0.held.subscribe();
         loop {
             let held = *changes.borrow_and_update();
-            let Some(left) = held.and_then(|held| held.until.checked_duration_since(Instant::now())) else { return };
+            let Some(left) = held.and_then(|held| held.until.checked_duration_since(Instant::now())) else {
+                return;
+            };
             // Over or lengthened meanwhile: it is looked at again.
             let _ = tokio::time::timeout(left, changes.changed()).await;
         }
@@ -133,9 +136,14 @@ impl Lease {
         };
         tx.commit().await?;
         match (before, epoch) {
-            (None, Some(epoch)) => tracing::info!(lease = self.0.tables.name(), epoch, "this instance writes now"),
+            (None, Some(epoch)) => {
+                tracing::info!(lease = self.0.tables.name(), epoch, "this instance writes now")
+            }
             (Some(_), None) => {
-                tracing::warn!(lease = self.0.tables.name(), "another instance has the lease; this one stands by");
+                tracing::warn!(
+                    lease = self.0.tables.name(),
+                    "another instance has the lease; this one stands by"
+                );
             }
             _ => {}
         }
@@ -218,7 +226,9 @@ async fn acquire(
 ) -> Result<Option<u64>, StoreError> {
     let epoch = match find(conn, tables).await? {
         None => 1,
-        Some(row) if row.lease_until.0 <= now || row.holder == holder || is_gone(&row.holder) => row.epoch.0 + 1,
+        Some(row) if row.lease_until.0 <= now || row.holder == holder || is_gone(&row.holder) => {
+            row.epoch.0 + 1
+        }
         Some(_) => return Ok(None),
     };
     let sql = format!(
@@ -239,6 +249,7 @@ async fn acquire(
 
 async fn renew(conn: &mut Conn, tables: Tables, epoch: u64, until: u64) -> Result<bool, StoreError> {
     let sql = format!("update {} set lease_until = $1 where name = $2 and epoch = $3", tables.leases());
-    let statement = sqlx::query(AssertSqlSafe(sql)).put(&Count(until)).put(&tables.name().to_owned()).put(&Count(epoch));
+    let statement =
+        sqlx::query(AssertSqlSafe(sql)).put(&Count(until)).put(&tables.name().to_owned()).put(&Count(epoch));
     Ok(statement.execute(conn).await?.rows_affected() == 1)
 }

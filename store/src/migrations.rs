@@ -54,7 +54,8 @@ mod tests {
     #[tokio::test]
     async fn a_database_of_before_is_brought_up_to_date_and_keeps_its_rows() {
         let folder = tempfile::tempdir().unwrap();
-        let pool = crate::connect(&format!("sqlite:{}", folder.path().join("old.db").display())).await.unwrap();
+        let pool =
+            crate::connect(&format!("sqlite:{}", folder.path().join("old.db").display())).await.unwrap();
         let mut old = pool.acquire().await.unwrap();
         all(Dialect::Sqlite).run_direct(Some(7), &mut *old, false).await.unwrap();
         let row = "insert into undone_blocks values (1, x'01', 0, x'00')";
@@ -71,7 +72,9 @@ mod tests {
     async fn services_that_start_together_make_the_schema_once() {
         let url = match crate::database::postgres_url() {
             Ok(url) => url,
-            Err(reason) => return crate::database::skipped("migrations::services_that_start_together", &reason),
+            Err(reason) => {
+                return crate::database::skipped("migrations::services_that_start_together", &reason);
+            }
         };
         let start = || async { crate::migrate(&crate::connect(&url).await.unwrap()).await };
         let all = futures::future::join_all((0..4).map(|_| start())).await;

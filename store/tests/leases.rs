@@ -22,8 +22,7 @@ on_both_databases! {
 
 async fn add_block(pool: &Pool, number: u64) -> Result<(), StoreError> {
     let mut tx = pool.write().await?;
-    let block =
-        BlockRow { number: Count(number), hash: B256::ZERO, timestamp: Count(1), eventful: false };
+    let block = BlockRow { number: Count(number), hash: B256::ZERO, timestamp: Count(1), eventful: false };
     blocks::insert_blocks(&mut tx, &[block]).await?;
     Ok(tx.commit().await?)
 }
@@ -40,14 +39,20 @@ async fn one_writes_at_a_time(database: Database) {
     let pool = &database.pool;
     let (first, second) = (Lease::new(Tables::Chain, 10), Lease::new(Tables::Chain, 10));
     assert!(lease::find(&mut pool.acquire().await.unwrap(), Tables::Chain).await.unwrap().is_none());
-    assert!(matches!(add_block(&pool.under(&first), 1).await, Err(StoreError::Standby { .. })), "before it has it");
+    assert!(
+        matches!(add_block(&pool.under(&first), 1).await, Err(StoreError::Standby { .. })),
+        "before it has it"
+    );
     assert!(first.turn(pool, 100).await.unwrap() && first.is_held() && first.epoch() == Some(1));
     assert!(!second.turn(pool, 105).await.unwrap() && !second.is_held());
     add_block(&pool.under(&first), 1).await.unwrap();
     let refused = add_block(&pool.under(&second), 2).await.unwrap_err();
     assert!(matches!(refused, StoreError::Standby { lease: "indexer" }) && refused.is_retryable());
 
-    assert!(first.turn(pool, 108).await.unwrap() && first.epoch() == Some(1), "the same epoch as long as it lasts");
+    assert!(
+        first.turn(pool, 108).await.unwrap() && first.epoch() == Some(1),
+        "the same epoch as long as it lasts"
+    );
     assert!(!second.turn(pool, 117).await.unwrap(), "it was lengthened");
     first.release(pool, 117).await.unwrap();
     assert!(!first.is_held() && second.turn(pool, 117).await.unwrap());

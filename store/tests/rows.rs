@@ -52,7 +52,8 @@ async fn many_rows_come_back(database: Database) {
     let mut conn = database.pool.acquire().await.unwrap();
     let back: Vec<DocumentFetchRow> = select(&mut conn, "tries >= 0 order by position", &[]).await.unwrap();
     assert!(back == rows, "not what was written");
-    let wanted: Vec<B256> = rows.iter().step_by(2).map(|row| row.subject).chain([B256::repeat_byte(255)]).collect();
+    let wanted: Vec<B256> =
+        rows.iter().step_by(2).map(|row| row.subject).chain([B256::repeat_byte(255)]).collect();
     let found: Vec<DocumentFetchRow> =
         select_in(&mut conn, "subject", &wanted, "and kind = 1 order by position").await.unwrap();
     assert_eq!(found.len(), 5_000);
@@ -77,7 +78,11 @@ async fn texts_have_the_order_of_their_bytes(database: Database) {
     let mut terms = ["b", "B", "a", "Z", "ä", "z", "_", "aa", "A"].map(str::to_owned).to_vec();
     let rows: Vec<TermRow> = terms
         .iter()
-        .map(|term| TermRow { position: Position::new(1, 0).unwrap(), term: term.clone(), subject: B256::ZERO })
+        .map(|term| TermRow {
+            position: Position::new(1, 0).unwrap(),
+            term: term.clone(),
+            subject: B256::ZERO,
+        })
         .collect();
     let mut conn = database.pool.acquire().await.unwrap();
     insert(&mut conn, &rows).await.unwrap();

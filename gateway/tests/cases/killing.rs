@@ -33,7 +33,7 @@ async fn serves_when_it_is_started_to_be_killed() {
 pub(super) struct Process(Child);
 
 impl Process {
-    fn start(world: &World, listen: &str) -> Self {
+    pub(super) fn start(world: &World, listen: &str) -> Self {
         Self::of(Self::command(world, listen))
     }
 
@@ -66,7 +66,18 @@ impl Drop for Process {
 
 /// A key, however often the gateway dies meanwhile.
 async fn insist(reader: &Reader, world: &World, chunk: u32, request: &KeyRequest) -> KeyAnswer {
-    let url = format!("{}/v1/collections/{}/chunks/{chunk}/key", reader.url, world.collection);
+    insist_at(&reader.url, reader, world, chunk, request).await
+}
+
+/// The same of the gateway at this URL.
+pub(super) async fn insist_at(
+    url: &str,
+    reader: &Reader,
+    world: &World,
+    chunk: u32,
+    request: &KeyRequest,
+) -> KeyAnswer {
+    let url = format!("{url}/v1/collections/{}/chunks/{chunk}/key", world.collection);
     for _ in 0..600 {
         let call = reader.client.post(&url).bearer_auth(&reader.token).json(request);
         if let Ok(answer) = call.send().await

@@ -2,6 +2,7 @@
 
 mod auditing;
 mod hostile;
+mod instances;
 mod killing;
 mod lanes;
 mod reading;

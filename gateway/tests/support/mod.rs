@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+#[path = "../../../store/tests/support/database.rs"]
+pub mod database;
 pub mod node;
 pub mod reader;
 pub mod training;
@@ -208,10 +210,7 @@ impl World {
         };
         let registry = self.node.deployment.collection_registry;
         self.node.send(&self.publisher, registry, &CollectionRegistry::registerCall { terms }).await;
-        let pool =
-            offsetdata_store::connect(&format!("sqlite:{}", self.folder.path().join("gateway.db").display()))
-                .await
-                .unwrap();
+        let pool = offsetdata_store::connect(&database::url_in(self.folder.path())).await.unwrap();
         let mut conn = pool.acquire().await.unwrap();
         offsetdata_store::insert(&mut conn, &[row]).await.unwrap();
         if visibility == Visibility::Private {
@@ -290,7 +289,7 @@ fn terms() -> Terms {
 pub fn config(folder: &std::path::Path, rpc_url: &str) -> Config {
     Config {
         rpc_url: rpc_url.to_owned().into(),
-        database_url: format!("sqlite:{}", folder.join("gateway.db").display()).into(),
+        database_url: database::url_in(folder).into(),
         deployment: folder.join("deployment.json"),
         blocks: folder.join("blocks"),
         gateway: Vec::new(),

@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+#[path = "../../../store/tests/support/database.rs"]
+pub mod database;
 pub mod events;
 pub mod node;
+pub mod process;
 pub mod server;
 pub mod stream;
 pub mod training;
@@ -35,20 +38,17 @@ pub fn deployment(chain_id: u64, start_block: u64) -> Deployment {
     }
 }
 
-/// A database in a folder that goes with it.
+/// A database of one test, of the kind that the environment asks for.
 pub struct Database {
     pub pool: Pool,
     pub url: String,
-    _folder: tempfile::TempDir,
+    _kept: database::Database,
 }
 
 impl Database {
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("chain.db").display());
-        let pool = offsetdata_store::connect(&url).await.unwrap();
-        offsetdata_store::migrate(&pool).await.unwrap();
-        Self { pool, url, _folder: folder }
+        let kept = database::Database::new().await;
+        Self { pool: kept.pool.clone(), url: kept.url.clone(), _kept: kept }
     }
 
     /// All rows of all chain tables and blocks, as text, table by table.

@@ -2,6 +2,9 @@
 //! that signs what it is told. All parts are the real ones; the worker trains nothing, as no test here needs weights.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../../../store/tests/support/database.rs"]
+pub(crate) mod database;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,7 +98,7 @@ async fn a_relayer_of_its_own() {
 }
 
 /// A process that is killed with the test, or before.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -174,7 +177,16 @@ impl Network {
     }
 
     pub(crate) async fn start_relayer(&mut self) {
-        let listen = format!("127.0.0.1:{}", self.port);
+        self.relayer = Some(self.relayer_at(self.port));
+        self.until("the relayer answers", || async {
+            reqwest::get(format!("{}/ready", self.relayer_url)).await.is_ok_and(|a| a.status().is_success())
+        })
+        .await;
+    }
+
+    /// One more relayer with the same settings on the same database.
+    pub(crate) fn relayer_at(&self, port: u16) -> Process {
+        let listen = format!("127.0.0.1:{port}");
         let artifacts = self.folder.path().join("artifacts").display().to_string();
         let key = account(5).signer().to_bytes().to_string();
         let mut own = vec!["--listen", &listen, "--artifacts", &artifacts, "--poll-milliseconds", "50"];
@@ -191,11 +203,13 @@ impl Network {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.relayer = Some(Process(process));
-        self.until("the relayer answers", || async {
-            reqwest::get(format!("{}/ready", self.relayer_url)).await.is_ok_and(|a| a.status().is_success())
-        })
-        .await;
+        Process(process)
+    }
+
+    /// `STOP` takes the relayer's time away, `CONT` gives it back.
+    pub(crate) fn signal_relayer(&self, name: &str) {
+        let id = self.relayer.as_ref().unwrap().0.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Kills the relayer (SIGKILL) in the middle of whatever it does.
@@ -337,7 +351,7 @@ fn arguments(rpc: &str, folder: &TempDir, own: &[&str]) -> Vec<String> {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut all = vec!["service".to_owned(), "--rpc-url".to_owned(), rpc.to_owned()];
     for (name, value) in [
-        ("--database-url", format!("sqlite:{}", path("db"))),
+        ("--database-url", database::url_in(folder.path())),
         ("--deployment", path("deployment.json")),
         ("--blocks", path("blocks")),
     ] {

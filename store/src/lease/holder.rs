@@ -19,7 +19,8 @@ pub fn this() -> String {
 pub(crate) fn is_gone(holder: &str) -> bool {
     let mut parts = holder.rsplitn(4, '/');
     let (_, started, pid, place_of) = (parts.next(), parts.next(), parts.next(), parts.next());
-    let Some(((started, pid), place_of)) = started.zip(pid.and_then(|pid| pid.parse().ok())).zip(place_of) else {
+    let Some(((started, pid), place_of)) = started.zip(pid.and_then(|pid| pid.parse().ok())).zip(place_of)
+    else {
         return false;
     };
     if place().as_deref() != Some(place_of) {
@@ -74,6 +75,9 @@ mod tests {
         }
         child.wait().unwrap();
         assert!(is_gone(&holder));
-        assert!(is_gone(&format!("{place}/{}/{}/0", std::process::id(), 1)), "the number was given to another process");
+        assert!(
+            is_gone(&format!("{place}/{}/{}/0", std::process::id(), 1)),
+            "the number was given to another process"
+        );
     }
 }

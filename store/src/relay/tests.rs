@@ -75,6 +75,9 @@ async fn a_job_comes_back_and_is_advanced_once(database: Database) {
     for n in [2, 1] {
         jobs::insert_job(&mut tx, job(n)).await.unwrap();
     }
+    tx.commit().await.unwrap();
+    // Without a transaction: in PostgreSQL a statement that fails ends one.
+    let mut tx = pool.acquire().await.unwrap();
     assert!(jobs::insert_job(&mut tx, job(1)).await.unwrap_err().is_duplicate());
     let listed = jobs::list_jobs_in(&mut tx, "queued", 10).await.unwrap();
     assert_eq!(listed, [job(1), job(2)]);
@@ -212,6 +215,9 @@ async fn work_that_cannot_land_is_forgotten_from_there_on(database: Database) {
     for (sequence, attempt) in [(1, 1), (2, 2), (3, 2)] {
         work::insert_commitment(&mut tx, commitment(sequence, attempt)).await.unwrap();
     }
+    tx.commit().await.unwrap();
+    // Without a transaction: in PostgreSQL a statement that fails ends one.
+    let mut tx = pool.acquire().await.unwrap();
     assert!(work::insert_commitment(&mut tx, commitment(3, 2)).await.unwrap_err().is_duplicate());
     assert_eq!(
         work::list_commitments(&mut tx, request(1)).await.unwrap(),
@@ -248,6 +254,9 @@ async fn what_is_paid_for_users_is_summed_by_account_and_window(database: Databa
     for row in [row(1, 1, 10), row(2, 1, 20), row(3, 2, 30)] {
         sponsored::insert_sponsored(&mut tx, row).await.unwrap();
     }
+    tx.commit().await.unwrap();
+    // Without a transaction: in PostgreSQL a statement that fails ends one.
+    let mut tx = pool.acquire().await.unwrap();
     assert!(sponsored::insert_sponsored(&mut tx, row(1, 1, 10)).await.unwrap_err().is_duplicate());
     let one = Address::repeat_byte(1);
     assert_eq!(sponsored::sum_since(&mut tx, None, 0).await.unwrap(), (600, 3));

@@ -50,12 +50,19 @@ impl Database {
     }
 }
 
-/// The URL of the database that the environment asks for: a new one in the server, or a file of this name in the folder.
-pub fn new_url(folder: &Path, file: &str) -> String {
-    match std::env::var(WHICH).as_deref() {
-        Ok("postgres") => postgres_url().unwrap(),
-        _ => format!("sqlite:{}", folder.join(file).display()),
+/// The database of a folder, for tests whose parts know no more of each other: a file in it, or one in the server whose URL is kept
+/// in the folder. The environment says which.
+pub fn url_in(folder: &Path) -> String {
+    if std::env::var(WHICH).as_deref() != Ok("postgres") {
+        return format!("sqlite:{}", folder.join("test.db").display());
     }
+    let kept = folder.join("database-url");
+    if let Ok(url) = std::fs::read_to_string(&kept) {
+        return url;
+    }
+    let url = postgres_url().unwrap();
+    std::fs::write(&kept, &url).unwrap();
+    url
 }
 
 /// The URL of a new empty database in the server of this test program, or why there is no server.
@@ -83,7 +90,8 @@ struct Cluster {
 impl Cluster {
     fn start() -> Result<Self, String> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres");
-        let there = Command::new(script).arg("where").stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
+        let there =
+            Command::new(script).arg("where").stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
         if !there.status.success() {
             return Err(String::from_utf8_lossy(&there.stderr).trim().to_owned());
         }
@@ -98,7 +106,9 @@ impl Cluster {
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let ["ready", programs, socket] = words[..] else { panic!("scripts/postgres throwaway said {line:?}") };
+        let ["ready", programs, socket] = words[..] else {
+            panic!("scripts/postgres throwaway said {line:?}")
+        };
         Ok(Self { programs: programs.into(), socket: socket.into(), made: 0, _server: server })
     }
 
@@ -106,7 +116,16 @@ impl Cluster {
         self.made += 1;
         let name = format!("test_{}", self.made);
         let made = Command::new(Path::new(&self.programs).join("psql"))
-            .args(["-h", &self.socket, "-U", "offsetdata", "-d", "postgres", "-qc", &format!("create database {name}")])
+            .args([
+                "-h",
+                &self.socket,
+                "-U",
+                "offsetdata",
+                "-d",
+                "postgres",
+                "-qc",
+                &format!("create database {name}"),
+            ])
             .stdin(Stdio::null())
             .output()
             .unwrap();
