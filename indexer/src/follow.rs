@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::{Address, B256, BloomInput};
 use alloy::rpc::types::Log;
+use futures::future::join_all;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_store::chain::blocks::{self, BlockRow, Cursor};
 use offsetdata_store::chain::{ChainRows, rollback_above, undone};
@@ -13,12 +14,17 @@ use offsetdata_store::{Count, Pool, StoreError};
 
 use crate::decode::{Contracts, decode};
 use crate::error::{IndexerError, short};
+use crate::proven::logs_of;
 use crate::range::Range;
 use crate::reorg::{BlockId, Header, Link, fork_point, link};
 use crate::rpc::Rpc;
 
 /// Blocks near the head that are read in one step.
 const TIP_BLOCKS: u64 = 256;
+/// Blocks whose logs are proven at the same time.
+const PROVEN_AT_ONCE: usize = 8;
+/// After so many steps whose receipts prove nothing the node's word is taken.
+const MOST_DOUBTS: u32 = 10;
 /// Known blocks that are compared at once when looking for a fork point.
 const COMPARED: usize = 16;
 
@@ -50,6 +56,8 @@ pub struct Follower {
     addresses: Vec<Address>,
     reorg_depth: u64,
     range: Range,
+    /// Steps in a row in which receipts proved nothing.
+    doubts: u32,
 }
 
 /// The chain's own word on how far it is.
@@ -71,7 +79,15 @@ impl Follower {
     /// Follows `deployment` from where the database is. The database was checked by [`crate::preflight`].
     pub fn new(rpc: Rpc, pool: Pool, deployment: &Deployment, reorg_depth: u64) -> Self {
         let contracts = Contracts::from(deployment);
-        Self { rpc, pool, addresses: contracts.addresses(), contracts, reorg_depth, range: Range::default() }
+        Self {
+            rpc,
+            pool,
+            addresses: contracts.addresses(),
+            contracts,
+            reorg_depth,
+            range: Range::default(),
+            doubts: 0,
+        }
     }
 
     /// One step. `now` is Unix seconds, written beside the cursor.
@@ -215,30 +231,17 @@ impl Follower {
             return Err(IndexerError::inconsistent("no headers"));
         };
         let logs = self.rpc.logs(&self.addresses, first.number, last.number).await?;
-        let mut logs = in_order(logs, first.number, last.number)?;
+        let logs = in_order(logs, first.number, last.number)?;
         for log in &logs {
             let (number, hash) = place(log)?;
             let header = headers
                 .get(usize::try_from(number - first.number).unwrap_or(usize::MAX))
                 .ok_or_else(|| IndexerError::inconsistent(format!("a log of block {number}")))?;
             same_hash(number, header.hash, hash)?;
+            not_removed(log)?;
         }
-        let quiet = headers.iter().filter(|header| {
-            !logs.iter().any(|log| log.block_number == Some(header.number)) && self.may_have_logs(header)
-        });
-        let mut missing = Vec::new();
-        for header in quiet {
-            // The header says that there may be logs of ours and the node sent none: by mistake of the filter, or truncated.
-            missing.extend(self.rpc.logs_of_block(&self.addresses, header.hash).await?);
-        }
-        if !missing.is_empty() {
-            tracing::warn!(
-                logs = missing.len(),
-                "the node left out logs of a range; they were read block by block"
-            );
-            logs.extend(missing);
-            logs = in_order(logs, first.number, last.number)?;
-        }
+        let logs = self.proven(headers, logs).await?;
+        let logs = in_order(logs, first.number, last.number)?;
         let blocks = headers
             .iter()
             .map(|header| BlockRow {
@@ -249,6 +252,69 @@ impl Follower {
             })
             .collect();
         Ok(Batch { rows: decode(&self.contracts, &logs)?, blocks, last: *last })
+    }
+
+    /// The same logs, with those that the node left out: where a header says that there may be logs of ours, the receipts
+    /// of its block prove which. A node that can't prove them has to say the same twice.
+    async fn proven(&mut self, headers: &[Header], logs: Vec<Log>) -> Result<Vec<Log>, IndexerError> {
+        let mut told: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
+        for log in logs {
+            told.entry(log.block_number.unwrap_or_default()).or_default().push(log);
+        }
+        let asked: Vec<&Header> = headers
+            .iter()
+            .filter(|header| told.contains_key(&header.number) || self.may_have_logs(header))
+            .collect();
+        let mut logs = Vec::new();
+        for part in asked.chunks(PROVEN_AT_ONCE) {
+            let found = join_all(part.iter().map(|header| self.logs_of_header(header))).await;
+            for (header, found) in part.iter().zip(found) {
+                let expected = told.remove(&header.number).unwrap_or_default();
+                let (found, is_proven) = match found {
+                    Ok(found) => found,
+                    Err(error) => return Err(self.doubted(header, error)),
+                };
+                if found.len() != expected.len() {
+                    let (block, told, found) = (header.number, expected.len(), found.len());
+                    tracing::warn!(block, told, found, "the node left out logs of a block");
+                    self.rpc.distrust("it left out logs");
+                    if !is_proven && found < told {
+                        let reason = format!("block {block} has {told} logs of ours, and {found}");
+                        return Err(IndexerError::inconsistent(reason));
+                    }
+                }
+                logs.extend(found);
+            }
+        }
+        if self.doubts < MOST_DOUBTS {
+            self.doubts = 0;
+        }
+        Ok(logs)
+    }
+
+    /// Our logs of a block, and whether its header proves them.
+    async fn logs_of_header(&self, header: &Header) -> Result<(Vec<Log>, bool), IndexerError> {
+        if self.doubts < MOST_DOUBTS {
+            match self.rpc.receipts(header.hash).await {
+                Ok(receipts) => return Ok((logs_of(header, receipts, &self.addresses)?, true)),
+                // Not every node has this method.
+                Err(IndexerError::Rpc { refused: true, reason, .. }) => {
+                    tracing::debug!(reason, "logs are not proven");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((self.rpc.logs_of_block(&self.addresses, header.hash).await?, false))
+    }
+
+    /// Receipts that prove nothing: another node is asked, and after some tries it is a chain of other receipts.
+    fn doubted(&mut self, header: &Header, error: IndexerError) -> IndexerError {
+        self.doubts += 1;
+        self.rpc.distrust("its receipts prove nothing");
+        if self.doubts == MOST_DOUBTS {
+            tracing::error!(block = header.number, %error, "logs of this block can't be proven; the node's word is taken");
+        }
+        error
     }
 
     fn may_have_logs(&self, header: &Header) -> bool {
@@ -345,6 +411,14 @@ fn place(log: &Log) -> Result<(u64, B256), IndexerError> {
     log.block_number
         .zip(log.block_hash)
         .ok_or_else(|| IndexerError::inconsistent("a log without the number or hash of its block"))
+}
+
+fn not_removed(log: &Log) -> Result<(), IndexerError> {
+    if log.removed {
+        let place = log.block_number.unwrap_or_default();
+        return Err(IndexerError::inconsistent(format!("a log of block {place} was taken back")));
+    }
+    Ok(())
 }
 
 fn same_hash(number: u64, expected: B256, actual: B256) -> Result<(), IndexerError> {

@@ -12,6 +12,7 @@ pub mod live;
 pub mod metrics;
 pub mod points;
 pub mod preflight;
+pub mod proven;
 pub mod range;
 pub mod reorg;
 pub mod rpc;

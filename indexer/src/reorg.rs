@@ -17,6 +17,8 @@ pub struct Header {
     pub timestamp: u64,
     /// Bloom filter over the addresses and topics of its logs.
     pub bloom: Bloom,
+    /// Root over the receipts of its transactions.
+    pub receipts_root: B256,
 }
 
 /// Number and hash of a block.
@@ -100,6 +102,7 @@ mod tests {
                 parent_hash: if number == 0 { B256::ZERO } else { of(number - 1) },
                 timestamp: number,
                 bloom: Bloom::ZERO,
+                receipts_root: B256::ZERO,
             })
             .collect()
     }

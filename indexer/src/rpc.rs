@@ -8,13 +8,13 @@ use alloy::eips::BlockNumberOrTag;
 use alloy::network::Ethereum;
 use alloy::primitives::{Address, B256};
 use alloy::providers::{Provider, RootProvider};
-use alloy::rpc::types::{Block, Filter, Log};
+use alloy::rpc::types::{Block, Filter, Log, TransactionReceipt};
 use alloy::transports::{TransportError, TransportErrorKind};
 use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt};
 use offsetdata_node::Endpoints;
 
-use crate::error::IndexerError;
+use crate::error::{IndexerError, short};
 use crate::reorg::Header;
 
 /// Calls under way at the same time.
@@ -81,6 +81,7 @@ impl Rpc {
             parent_hash: block.header.inner.parent_hash,
             timestamp: block.header.inner.timestamp,
             bloom: block.header.inner.logs_bloom,
+            receipts_root: block.header.inner.receipts_root,
         }))
     }
 
@@ -129,6 +130,14 @@ impl Rpc {
     pub async fn logs_of_block(&self, addresses: &[Address], hash: B256) -> Result<Vec<Log>, IndexerError> {
         let filter = Filter::new().address(addresses.to_vec()).at_block_hash(hash);
         self.call("eth_getLogs", || async { self.provider.get_logs(&filter).await }).await
+    }
+
+    /// All receipts of the block with this hash, in their order.
+    pub async fn receipts(&self, hash: B256) -> Result<Vec<TransactionReceipt>, IndexerError> {
+        let found = self
+            .call("eth_getBlockReceipts", || async { self.provider.get_block_receipts(hash.into()).await })
+            .await?;
+        found.ok_or_else(|| IndexerError::inconsistent(format!("the node has no block {}", short(hash))))
     }
 
     async fn once<T>(

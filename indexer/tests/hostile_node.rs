@@ -112,6 +112,58 @@ async fn left_out_logs_of_a_block_are_found_by_its_header() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_left_out_among_others_of_its_block_is_found_by_the_receipts() {
+    let (_node, proxy, database, mut follower) = setup().await;
+    proxy.set(|call, mut answer| {
+        if call["method"] == "eth_getLogs" {
+            // One of the four of each block: its bloom filter still has all that the others need.
+            let mut count = 0;
+            answer["result"].as_array_mut().unwrap().retain(|_| {
+                count += 1;
+                count % 4 != 2
+            });
+        }
+        answer
+    });
+    assert_eq!(follower.step(0).await.unwrap(), Step::Advanced { to: 4, rows: 16 });
+    assert_eq!(collections(&database).await, 8);
+}
+
+#[tokio::test]
+async fn receipts_that_prove_nothing_change_nothing_and_a_node_without_them_says_the_same_twice() {
+    let (_node, proxy, database, mut follower) = setup().await;
+    proxy.set(|call, mut answer| {
+        if call["method"] == "eth_getBlockReceipts" {
+            answer["result"].as_array_mut().unwrap().pop();
+        }
+        answer
+    });
+    let error = follower.step(0).await.unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("have the root"), "{error}");
+    assert_eq!(number(&database).await, 0);
+    let without = |call: &Value, answer: &Value| {
+        let error = json!({ "code": -32601, "message": "the method does not exist" });
+        (call["method"] == "eth_getBlockReceipts")
+            .then(|| json!({ "jsonrpc": "2.0", "id": answer["id"], "error": error }))
+    };
+    proxy.set(move |call, mut answer| {
+        if let Some(refused) = without(call, &answer) {
+            return refused;
+        }
+        if call["method"] == "eth_getLogs" && !call["params"][0]["blockHash"].is_null() {
+            answer["result"].as_array_mut().unwrap().pop();
+        }
+        answer
+    });
+    let error = follower.step(0).await.unwrap_err();
+    assert!(error.to_string().contains("logs of ours, and"), "{error}");
+    assert_eq!(number(&database).await, 0);
+    proxy.set(move |call, answer| without(call, &answer).unwrap_or(answer));
+    assert_eq!(follower.step(0).await.unwrap(), Step::Advanced { to: 4, rows: 16 });
+    assert_eq!(collections(&database).await, 8);
+}
+
+#[tokio::test]
 async fn answers_that_contradict_each_other_change_nothing() {
     let (_node, proxy, database, mut follower) = setup().await;
     let other_branch = |call: &Value, mut answer: Value| {

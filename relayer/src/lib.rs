@@ -16,6 +16,7 @@ pub mod secrets;
 pub mod sponsor;
 pub mod transactions;
 pub mod upkeep;
+pub mod withdraw;
 
 mod config;
 mod error;

@@ -28,11 +28,12 @@ use crate::sponsor::Sponsor;
 use crate::transactions::{Common, Lanes, TransactionSettings};
 use crate::upkeep;
 
-/// Between two tries of a migration.
+/// Between two tries of what has to be there at the start.
 const RETRY: Duration = Duration::from_secs(1);
 /// So long open calls may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 const MIGRATION_TRIES: u32 = 5;
+const PREFLIGHT_TRIES: u32 = 5;
 /// So often the relayer looks at what it is owed.
 const UPKEEP_SECONDS: u64 = 60;
 
@@ -69,7 +70,7 @@ impl Relayer {
         let senders: Vec<Address> = signers.iter().map(PrivateKeySigner::address).collect();
         let deployment = read_deployment(&config)?;
         let chain = Chain::new(config.rpc_url.reveal())?;
-        preflight(&chain, &deployment, &senders).await?;
+        patient_preflight(&chain, &deployment, &senders).await?;
         let pool = open_database(config.database_url.reveal()).await?;
         let mut blocks = Blocks::directory(&config.blocks)?;
         for gateway in &config.gateway {
@@ -217,6 +218,25 @@ pub(crate) fn read_deployment(config: &Config) -> Result<Deployment, RelayerErro
     Deployment::parse(&text).map_err(|error| wrong(format!("{path}: {error}")))
 }
 
+/// The pre-flight, a few times where what it asks does not answer.
+pub(crate) async fn patient_preflight(
+    chain: &Chain,
+    deployment: &Deployment,
+    signers: &[Address],
+) -> Result<(), RelayerError> {
+    let mut tries = 1;
+    loop {
+        match preflight(chain, deployment, signers).await {
+            Err(error) if error.is_retryable() && tries < PREFLIGHT_TRIES => {
+                tracing::warn!(%error, "the pre-flight is tried again");
+            }
+            ended => return ended,
+        }
+        tries += 1;
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
 async fn preflight(chain: &Chain, deployment: &Deployment, signers: &[Address]) -> Result<(), RelayerError> {
     chain.expect(deployment.chain_id);
     let actual = chain.chain_id().await?;
@@ -236,7 +256,7 @@ async fn preflight(chain: &Chain, deployment: &Deployment, signers: &[Address]) 
 }
 
 /// The indexer may bring the schema up to date at the same moment.
-async fn open_database(url: &str) -> Result<Pool, RelayerError> {
+pub(crate) async fn open_database(url: &str) -> Result<Pool, RelayerError> {
     let pool = connect(url).await?.of(Tables::Relay);
     let mut tries = 1;
     loop {

@@ -5,7 +5,7 @@ mod batch;
 mod fees;
 mod flight;
 mod followed;
-mod lanes;
+pub(crate) mod lanes;
 mod queued;
 mod reconciler;
 mod settings;

@@ -1,7 +1,10 @@
 //! `offsetdata gateway`, `relayer`, `worker`: each a service that runs until it is told to stop.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use offsetdata_protocol::check::{Finding, Grade};
+use offsetdata_relayer::withdraw::Withdrawn;
 use offsetdata_worker::WorkerConfig;
 use serde_json::json;
 
@@ -9,25 +12,38 @@ use super::dev::stopped;
 use crate::context::{Settings, deployment, parse_account};
 use crate::output;
 
+/// A withdrawal that takes longer is left to the relayer.
+const WITHDRAWN_WITHIN: Duration = Duration::from_secs(300);
+
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: offsetdata relayer --database-url sqlite:offsetdata.db --deployment 31337.json
 
-`offsetdata relayer check` with the same settings asks everything that it depends on, and ends."
+`offsetdata relayer check` with the same settings asks everything that it depends on, and ends.
+`offsetdata relayer withdraw` takes out the fees that its signers earned, whether a relayer runs or not."
 )]
 pub(crate) struct RelayerService {
     /// What to do; without it the relayer runs
     #[arg(value_enum)]
-    verb: Option<Verb>,
+    verb: Option<RelayerVerb>,
     #[command(flatten)]
     config: offsetdata_relayer::Config,
 }
 
-/// What a service can do beside running.
+/// What any service can do beside running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Verb {
     /// Ask everything that it depends on, and end
     Check,
+}
+
+/// What a relayer can do beside running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RelayerVerb {
+    /// Ask everything that it depends on, and end
+    Check,
+    /// Take out the fees that the signers earned, wait until that has landed, and end
+    Withdraw,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,8 +92,15 @@ impl RelayerService {
     }
 
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        if self.verb == Some(Verb::Check) {
-            return report(settings.json, "relayer", &offsetdata_relayer::check::check(&self.config).await);
+        match self.verb {
+            Some(RelayerVerb::Check) => {
+                return report(settings.json, "relayer", &offsetdata_relayer::check::check(&self.config).await);
+            }
+            Some(RelayerVerb::Withdraw) => {
+                let withdrawn = offsetdata_relayer::withdraw::withdraw(&self.config, WITHDRAWN_WITHIN).await;
+                return told(settings.json, &withdrawn.context("the fees stay where they are")?);
+            }
+            None => {}
         }
         offsetdata_relayer::run(self.config, stopped()).await.context("the relayer stopped")
     }
@@ -100,6 +123,23 @@ impl WorkerService {
             .await
             .context("the worker stopped")
     }
+}
+
+/// Prints what became of each signer's fees; it fails where some did not land.
+fn told(as_json: bool, withdrawn: &[Withdrawn]) -> anyhow::Result<()> {
+    let ok = withdrawn.iter().all(|one| matches!(one.state.as_str(), "nothing" | "confirmed"));
+    output::print(as_json, &json!({ "ok": ok, "withdrawn": withdrawn }), || {
+        let line = |one: &Withdrawn| {
+            let reason = one.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{} {:>12} {}{reason}\n", one.signer, one.amount, one.state)
+        };
+        withdrawn.iter().map(line).collect()
+    });
+    anyhow::ensure!(
+        ok,
+        "not all has landed; the transaction is queued, and a running relayer goes on with it"
+    );
+    Ok(())
 }
 
 /// Prints what a check found; it fails where the service could not run.

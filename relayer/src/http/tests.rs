@@ -70,6 +70,7 @@ impl Server {
             jobs: bench.jobs.clone(),
             sponsor,
             predictions,
+            lanes: crate::transactions::Lanes::default(),
             chain_id: CHAIN_ID,
             relay_domain,
             public_url: AUDIENCE.into(),

@@ -16,9 +16,15 @@ pub struct Lane {
     /// Whether it has too little to pay gas with: it is passed over until somebody sends it some.
     pub is_empty: bool,
     /// Wei.
+    #[serde(serialize_with = "decimal")]
     pub balance: U256,
     /// Transactions that wait for a block.
     pub in_flight: usize,
+}
+
+/// An amount as JSON carries it.
+pub(crate) fn decimal<S: serde::Serializer>(amount: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
 }
 
 /// All signers of this process. Cheap to clone.

@@ -115,7 +115,9 @@ impl Reconciler {
     /// Wei that are free: what the signer has in this block without what everything in flight can cost.
     async fn funds(&mut self, head: &Head) -> Result<U256, RelayerError> {
         let balance = match self.funds {
-            Some((hash, balance)) if hash == head.hash && self.lacks.is_none() => balance,
+            Some((hash, balance)) if hash == head.hash && self.lacks.is_none() && !balance.is_zero() => {
+                balance
+            }
             _ => self.chain.balance(self.tenure.signer).await?,
         };
         self.funds = Some((head.hash, balance));

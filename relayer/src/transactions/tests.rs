@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, Bytes, address};
 use alloy::signers::local::PrivateKeySigner;
 use offsetdata_store::relay::transactions::{
-    self as rows, NewTransaction, TransactionRow, insert_transaction,
+    self as rows, ANYONE, NewTransaction, TransactionRow, insert_transaction,
 };
 use offsetdata_store::{Count, Pool};
 use serde_json::json;
@@ -55,9 +55,13 @@ impl Bench {
     }
 
     async fn want_call(&self, name: &str, target: Address, calldata: Bytes) {
+        self.want_by(name, target, calldata, Anvil::signer().address()).await;
+    }
+
+    async fn want_by(&self, name: &str, target: Address, calldata: Bytes, signer: Address) {
         let new = NewTransaction {
             dedupe: name.into(),
-            signer: Anvil::signer().address(),
+            signer,
             kind: Kind::Call.as_str().into(),
             request: None,
             target,
@@ -338,4 +342,75 @@ async fn many_transactions_with_a_kill_after_each_round_land_once_each() {
     }
     assert_eq!(nonces, (0..12).collect::<Vec<u64>>(), "in order, without holes");
     assert_eq!(bench.nonce().await, 12, "and nothing twice");
+}
+
+#[tokio::test]
+async fn two_signers_share_one_queue() {
+    let bench = Bench::new(&[]).await;
+    let keys = [Anvil::signer(), PrivateKeySigner::random()];
+    let other = keys[1].address();
+    bench.anvil.call("anvil_setBalance", json!([other, "0x56bc75e2d63100000"])).await;
+    bench.anvil.mine(1).await;
+    let common =
+        bench.common(&keys.each_ref().map(PrivateKeySigner::address), TransactionSettings::default());
+    let mut both = Vec::new();
+    for key in keys {
+        both.push(Reconciler::acquire(&common, key, "a", LONG_AGO).await.unwrap().unwrap());
+    }
+    for n in 0..8 {
+        let name = format!("call {n}");
+        bench.want_by(&name, TARGET, name.clone().into_bytes().into(), ANYONE).await;
+    }
+    for _ in 0..4 {
+        for reconciler in &mut both {
+            reconciler.round(LONG_AGO).await.unwrap();
+        }
+    }
+    let mut by_first = 0;
+    for n in 0..8 {
+        let row = bench.row(&format!("call {n}")).await;
+        assert_eq!(row.state, "confirmed", "{:?}", row.reason);
+        by_first += u64::from(row.signer == Anvil::signer().address());
+    }
+    assert!((2..=6).contains(&by_first), "{by_first} of 8");
+    assert_eq!(bench.nonce().await, by_first);
+    assert_eq!(bench.anvil.chain.nonce(other).await.unwrap(), 8 - by_first);
+}
+
+#[tokio::test]
+async fn what_an_empty_signer_has_signed_waits_for_it_and_the_rest_goes_to_another() {
+    let bench = Bench::new(&["--no-mining"]).await;
+    let keys = [Anvil::signer(), PrivateKeySigner::random()];
+    let (first, other) = (keys[0].address(), keys[1].address());
+    let common = bench.common(&[first, other], TransactionSettings::default());
+    let mut both = Vec::new();
+    for key in keys {
+        both.push(Reconciler::acquire(&common, key, "a", LONG_AGO).await.unwrap().unwrap());
+    }
+    bench.want_by("signed", TARGET, Bytes::new(), ANYONE).await;
+    both[0].round(LONG_AGO).await.unwrap();
+    assert_eq!((bench.row("signed").await.signer, bench.state("signed").await), (first, State::Broadcast));
+    bench.anvil.call("anvil_dropAllTransactions", json!([])).await;
+    for (address, wei) in [(first, "0x0"), (other, "0x56bc75e2d63100000")] {
+        bench.anvil.call("anvil_setBalance", json!([address, wei])).await;
+    }
+    bench.want_by("next", TARGET, Bytes::new(), ANYONE).await;
+    for _ in 0..3 {
+        bench.anvil.mine(1).await;
+        for reconciler in &mut both {
+            reconciler.round(LONG_AGO).await.unwrap();
+        }
+    }
+    let empty: Vec<bool> = common.lanes.list().iter().map(|lane| lane.is_empty).collect();
+    assert_eq!(empty, [true, false]);
+    assert_eq!((bench.row("next").await.signer, bench.state("next").await), (other, State::Confirmed));
+    assert_eq!((bench.row("signed").await.signer, bench.state("signed").await), (first, State::Broadcast));
+
+    bench.anvil.call("anvil_setBalance", json!([first, "0x56bc75e2d63100000"])).await;
+    for _ in 0..3 {
+        bench.anvil.mine(1).await;
+        both[0].round(LONG_AGO).await.unwrap();
+    }
+    assert_eq!((bench.state("signed").await, bench.nonce().await), (State::Confirmed, 1));
+    assert!(!common.lanes.list()[0].is_empty);
 }

@@ -4,6 +4,7 @@
 
 #[path = "../../../store/tests/support/database.rs"]
 pub(crate) mod database;
+pub(crate) mod faults;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -73,9 +74,9 @@ fn anvil() -> Anvil {
 }
 
 #[derive(clap::Parser)]
-struct RelayerArguments {
+pub(crate) struct RelayerArguments {
     #[command(flatten)]
-    config: offsetdata_relayer::Config,
+    pub(crate) config: offsetdata_relayer::Config,
 }
 
 #[derive(clap::Parser)]
@@ -91,10 +92,16 @@ const ARGUMENTS: &str = "OFFSETDATA_TEST_RELAYER";
 #[ignore = "the relayer of the other tests, in a process of its own"]
 async fn a_relayer_of_its_own() {
     // Who runs all ignored tests runs this one too, and means no relayer.
-    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
+    serve_relayer().await;
+}
+
+/// Runs the relayer where this process was started to be one. Whether it was.
+pub(crate) async fn serve_relayer() -> bool {
+    let Ok(arguments) = std::env::var(ARGUMENTS) else { return false };
     let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
     let config = RelayerArguments::parse_from(arguments).config;
     offsetdata_relayer::run(config, std::future::pending()).await.unwrap();
+    true
 }
 
 /// A process that is killed with the test, or before.
@@ -128,6 +135,8 @@ pub(crate) struct Network {
     relayer: Option<Process>,
     settings: Vec<String>,
     port: u16,
+    /// What the relayer is told to ask instead of the node itself.
+    rpc: Option<String>,
 }
 
 /// A base with one method, for which the relayer schedules and one worker works.
@@ -171,9 +180,30 @@ impl Network {
             relayer: None,
             settings: settings.iter().map(|text| (*text).to_owned()).collect(),
             port,
+            rpc: None,
         };
         network.start_relayer().await;
         network
+    }
+
+    /// Further settings, from the next start on.
+    pub(crate) fn add_settings(&mut self, settings: &[&str]) {
+        self.settings.extend(settings.iter().map(|text| (*text).to_owned()));
+    }
+
+    /// What the relayer is started with.
+    pub(crate) fn config(&self) -> RelayerArguments {
+        RelayerArguments::parse_from(self.relayer_arguments(self.port))
+    }
+
+    fn relayer_arguments(&self, port: u16) -> Vec<String> {
+        let listen = format!("127.0.0.1:{port}");
+        let artifacts = self.folder.path().join("artifacts").display().to_string();
+        let key = account(5).signer().to_bytes().to_string();
+        let mut own = vec!["--listen", &listen, "--artifacts", &artifacts, "--poll-milliseconds", "50"];
+        own.extend(["--scheduler-key", &key, "--signer-lease-seconds", "2"]);
+        own.extend(self.settings.iter().map(String::as_str));
+        arguments(self.rpc.as_deref().unwrap_or(&self.anvil.url), &self.folder, &own)
     }
 
     pub(crate) async fn start_relayer(&mut self) {
@@ -186,13 +216,7 @@ impl Network {
 
     /// One more relayer with the same settings on the same database.
     pub(crate) fn relayer_at(&self, port: u16) -> Process {
-        let listen = format!("127.0.0.1:{port}");
-        let artifacts = self.folder.path().join("artifacts").display().to_string();
-        let key = account(5).signer().to_bytes().to_string();
-        let mut own = vec!["--listen", &listen, "--artifacts", &artifacts, "--poll-milliseconds", "50"];
-        own.extend(["--scheduler-key", &key, "--signer-lease-seconds", "2"]);
-        own.extend(self.settings.iter().map(String::as_str));
-        let arguments = arguments(&self.anvil.url, &self.folder, &own);
+        let arguments = self.relayer_arguments(port);
         let log = self.folder.path().join("relayer.log");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let process = Command::new(std::env::current_exe().unwrap())
@@ -215,6 +239,33 @@ impl Network {
     /// Kills the relayer (SIGKILL) in the middle of whatever it does.
     pub(crate) fn kill_relayer(&mut self) {
         self.relayer = None;
+    }
+
+    /// The relayer asks these endpoints from its next start on.
+    pub(crate) fn behind(&mut self, urls: &str) {
+        self.rpc = Some(urls.to_owned());
+    }
+
+    pub(crate) async fn restart_behind(&mut self, urls: &str) {
+        self.kill_relayer();
+        self.behind(urls);
+        self.start_relayer().await;
+    }
+
+    /// The node itself.
+    pub(crate) fn node(&self) -> &str {
+        &self.anvil.url
+    }
+
+    pub(crate) fn database(&self) -> String {
+        format!("sqlite:{}", self.folder.path().join("db").display())
+    }
+
+    /// Tells the node to do something.
+    pub(crate) async fn call(&self, method: &'static str, parameters: Value) -> Value {
+        use alloy::providers::Provider;
+        let answer = self.chain.provider().raw_request::<Value, Value>(method.into(), parameters).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     pub(crate) async fn client(&self) -> Relayer {
@@ -296,6 +347,19 @@ impl Network {
         method: MethodId,
         collection: CollectionId,
     ) -> Terms {
+        self.train_salted(chain, user, model, method, collection, 0).await
+    }
+
+    /// One of several requests with the same terms.
+    pub(crate) async fn train_salted(
+        &self,
+        chain: &Chain,
+        user: &Account,
+        model: ModelId,
+        method: MethodId,
+        collection: CollectionId,
+        salt: u32,
+    ) -> Terms {
         let blocks = offsetdata_content::Blocks::directory(self.folder.path().join("blocks")).unwrap();
         blocks.put(RAW, HYPERPARAMETERS.as_bytes()).await.unwrap();
         let plan = TrainingPlan {
@@ -313,7 +377,7 @@ impl Network {
             start_within: 3000,
             end_within: 6000,
             parent: None,
-            salt: B256::ZERO,
+            salt: U256::from(salt).into(),
         };
         let terms = training::prepare(chain, user.address(), &plan).await.unwrap();
         training::request(chain, user, &terms).await.unwrap();

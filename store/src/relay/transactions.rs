@@ -2,6 +2,8 @@
 
 mod carried;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 pub use carried::{detach, follow_carrier, insert_carrier, list_carried};
 pub use queue::{ANYONE, Waiting, claim, count_unclaimed, give_back, list_unclaimed, requests_in_flight};

@@ -1,0 +1,238 @@
+//! Intents through kills of the process, faulty endpoints, dropped transactions and reorgs: every one lands, and exactly
+//! once. The small form runs always; OFFSETDATA_LONG=1 runs 10,000 intents with 200 kills, OFFSETDATA_SEED another order.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod network;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::providers::Provider;
+use network::faults::{Fault, Faulty};
+use network::{Network, account};
+use offsetdata_store::relay::transactions::{
+    ANYONE, NewTransaction, TransactionRow, insert_transaction, list_recent,
+};
+use offsetdata_store::{Pool, connect};
+use serde_json::{Value, json};
+
+/// Code that counts how often it was called with a word: `sstore(word, sload(word) + 1)`. Nothing forgives a doubling.
+const COUNTER: &str = "0x5f358054600101905500";
+const AT: Address = Address::repeat_byte(0xcc);
+const SIGNERS: [u32; 3] = [5, 6, 7];
+
+struct Trial {
+    intents: u64,
+    kills: u64,
+    patience: Duration,
+    seed: u64,
+}
+
+fn word(n: u64) -> B256 {
+    U256::from(n + 1).into()
+}
+
+async fn queue(pool: &Pool, n: u64) {
+    let new = NewTransaction {
+        dedupe: format!("intent {n}"),
+        signer: ANYONE,
+        kind: "call".into(),
+        request: None,
+        target: AT,
+        calldata: Bytes::from(word(n).0.to_vec()),
+        expires_at: u64::from(u32::MAX),
+        max_gas: None,
+    };
+    let mut tx = pool.write().await.unwrap();
+    assert!(insert_transaction(&mut tx, new, 1).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+async fn states(pool: &Pool) -> BTreeMap<String, u64> {
+    let mut conn = pool.acquire().await.unwrap();
+    let counts = offsetdata_store::relay::counts::transactions_by_state(&mut conn).await.unwrap();
+    counts.into_iter().collect()
+}
+
+/// What happens to the chain meanwhile: blocks, reorgs, a pool that forgets.
+async fn mine(network: &Network, random: &mut u64, tick: u64) {
+    let mut next = |below: u64| {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*random >> 33) % below
+    };
+    if tick % 12 == 7 {
+        network.call("anvil_reorg", json!([1 + next(3), []])).await;
+    } else if tick % 17 == 9 {
+        network.call("anvil_dropAllTransactions", json!([])).await;
+    }
+    network.call("evm_mine", json!([])).await;
+}
+
+async fn run(trial: Trial) {
+    let keys: Vec<String> = SIGNERS.iter().map(|n| account(*n).signer().to_bytes().to_string()).collect();
+    let keys = keys.join(",");
+    let settings = ["--signer-key", &keys, "--confirmations", "3", "--max-in-flight", "16"];
+    let mut network = Network::start(&settings).await;
+    network.call("anvil_setCode", json!([AT, COUNTER])).await;
+    network.call("evm_setAutomine", json!([false])).await;
+    for _ in 0..8 {
+        network.call("evm_mine", json!([])).await;
+    }
+    let mut nonces = 0;
+    for signer in SIGNERS {
+        nonces += network.chain.provider().get_transaction_count(account(signer).address()).await.unwrap();
+    }
+    let proxies = [
+        Faulty::before(network.node(), trial.seed).await,
+        Faulty::before(network.node(), trial.seed.wrapping_mul(7919).wrapping_add(1)).await,
+    ];
+    network.kill_relayer();
+    network.behind(&format!("{},{}", proxies[0].url, proxies[1].url));
+    network.start_relayer().await;
+
+    let pool = connect(&network.database()).await.unwrap();
+    let until = Instant::now() + trial.patience;
+    let (mut random, mut queued, mut killed, mut tick) = (trial.seed, 0, 0, 0);
+    loop {
+        tick += 1;
+        while queued < trial.intents && queued < tick * trial.intents.div_ceil(20).min(100) {
+            queue(&pool, queued).await;
+            queued += 1;
+        }
+        mine(&network, &mut random, tick).await;
+        let states = states(&pool).await;
+        let done = states.get("confirmed").copied().unwrap_or_default();
+        // Spread over the whole trial.
+        if killed < trial.kills && done * (trial.kills + 1) >= (killed + 1) * trial.intents / 2 {
+            network.kill_relayer();
+            killed += 1;
+            mine(&network, &mut random, tick).await;
+            network.start_relayer().await;
+        }
+        if queued == trial.intents && killed == trial.kills && done == trial.intents {
+            break;
+        }
+        assert!(Instant::now() < until, "{states:?} of {} after {killed} kills", trial.intents);
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    // The last reorg is over and the endpoints are honest: what it took back lands again, and nothing else.
+    for proxy in &proxies {
+        proxy.be_honest();
+    }
+    for round in 0..200 {
+        network.call("evm_mine", json!([])).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        if round > 15 && states(&pool).await.get("confirmed") == Some(&trial.intents) {
+            break;
+        }
+    }
+    assert_eq!(states(&pool).await, BTreeMap::from([("confirmed".to_owned(), trial.intents)]));
+    let (mut wrong, mut spread) = (Vec::new(), BTreeMap::<Address, u64>::new());
+    for n in 0..trial.intents {
+        let count = network.chain.provider().get_storage_at(AT, U256::from(n + 1)).await.unwrap();
+        if count != U256::ONE {
+            wrong.push((n, count));
+        }
+    }
+    assert_eq!(wrong, [], "landed not once");
+    let mut conn = pool.acquire().await.unwrap();
+    let rows: Vec<TransactionRow> = list_recent(&mut conn, u32::MAX >> 1).await.unwrap();
+    for row in &rows {
+        *spread.entry(row.signer).or_default() += 1;
+    }
+    assert_eq!(spread.len(), SIGNERS.len(), "{spread:?}");
+    for signer in SIGNERS {
+        let now = network.chain.provider().get_transaction_count(account(signer).address()).await.unwrap();
+        let next: U256 = U256::from(now);
+        spread.entry(account(signer).address()).and_modify(|landed| *landed = next.to::<u64>());
+    }
+    let used: u64 = spread.values().sum();
+    assert_eq!(used - nonces, trial.intents, "a nonce for each intent, and none beside");
+    let mut faults = BTreeMap::<Fault, u32>::new();
+    for (fault, count) in proxies.iter().flat_map(Faulty::done) {
+        *faults.entry(fault).or_default() += count;
+    }
+    println!(
+        "{} intents, {killed} kills, {tick} blocks, seed {}, faults {faults:?}",
+        trial.intents, trial.seed
+    );
+    for fault in
+        [Fault::Status5xx, Fault::Garbage, Fault::CutJson, Fault::SwallowedSending, Fault::LostReceipt]
+    {
+        assert!(faults.contains_key(&fault), "{fault:?} never happened");
+    }
+}
+
+fn seed() -> u64 {
+    std::env::var("OFFSETDATA_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_intents_land_once_each_through_kills_faults_and_reorgs() {
+    run(Trial { intents: 200, kills: 5, patience: Duration::from_secs(240), seed: seed() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: an hour or so"]
+async fn ten_thousand_intents_land_once_each_through_two_hundred_kills() {
+    if std::env::var_os("OFFSETDATA_LONG").is_none() {
+        return;
+    }
+    run(Trial { intents: 10_000, kills: 200, patience: Duration::from_secs(3 * 3600), seed: seed() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_signer_is_passed_over_and_used_again_when_it_has_money() {
+    let keys: Vec<String> = SIGNERS.iter().map(|n| account(*n).signer().to_bytes().to_string()).collect();
+    let mut network = Network::start(&["--signer-key", &keys.join(",")]).await;
+    network.call("anvil_setCode", json!([AT, COUNTER])).await;
+    let balance = |n: u32, wei: &'static str| {
+        let network = &network;
+        async move { network.call("anvil_setBalance", json!([account(n).address(), wei])).await }
+    };
+    balance(6, "0x0").await;
+    let pool = connect(&network.database()).await.unwrap();
+    for n in 0..30 {
+        queue(&pool, n).await;
+    }
+    let confirmed = |number: u64| {
+        let pool = &pool;
+        async move { states(pool).await.get("confirmed").copied() == Some(number) }
+    };
+    network.until("all land without it", || confirmed(30)).await;
+    let nonce = |n: u32| {
+        let provider = network.chain.provider();
+        async move { provider.get_transaction_count(account(n).address()).await.unwrap() }
+    };
+    assert_eq!(nonce(6).await, 0, "it sent nothing");
+    let empty = |wanted: bool| {
+        let network = &network;
+        async move {
+            let ready: Value = serde_json::from_str(&network.page("/ready").await).unwrap();
+            let lanes = ready["signers"].as_array().unwrap().clone();
+            let of = |n: u32| lanes.iter().find(|l| l["signer"] == json!(account(n).address())).unwrap();
+            of(6)["isEmpty"] == json!(wanted) && of(5)["isEmpty"] == json!(false)
+        }
+    };
+    network.until("it is told to be empty", || empty(true)).await;
+    let metrics = network.page("/metrics").await;
+    let line = format!("signer_empty{{signer=\"{}\"}} 1", account(6).address());
+    assert!(metrics.contains(&line), "{metrics}");
+
+    // With the others empty, all waits for it; with money it sends.
+    for n in SIGNERS {
+        balance(n, "0x0").await;
+    }
+    network.call("evm_mine", json!([])).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for n in 30..40 {
+        queue(&pool, n).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(confirmed(30).await, "nobody can pay");
+    balance(6, "0x56bc75e2d63100000").await;
+    network.until("it is used again", || confirmed(40)).await;
+    assert_eq!(nonce(6).await, 10);
+    network.kill_relayer();
+}
