@@ -72,10 +72,36 @@ fn can_pass(error: &sqlx::Error) -> bool {
             // PostgreSQL: a transaction that could not be put in order with others, a deadlock, a lock that did not come in time; a
             // server that ends, starts or has no connection left; a transaction that did nothing for too long.
             Some("40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "25P03") => true,
-            // PostgreSQL: the connection.
-            Some(code) => code.len() == 5 && code.starts_with("08"),
+            // A disk that somebody makes room on; PostgreSQL: the connection.
+            Some(code) => is_of_the_disk(code) || (code.len() == 5 && code.starts_with("08")),
             None => false,
         },
         _ => false,
+    }
+}
+
+/// A disk that is full or fails, which somebody mends: SQLITE_IOERR of every kind, SQLITE_FULL; disk full of PostgreSQL.
+fn is_of_the_disk(code: &str) -> bool {
+    // Codes of PostgreSQL have five characters, those of SQLite fewer digits; its lowest byte is the kind.
+    code == "53100" || code.len() < 5 && code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_the_disk;
+
+    #[test]
+    fn a_full_disk_by_its_codes() {
+        for (code, expected) in [
+            ("13", true),
+            ("778", true),
+            ("10", true),
+            ("53100", true),
+            ("19", false),
+            ("23505", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_the_disk(code), expected, "{code}");
+        }
     }
 }
