@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offsetdata_content::Blocks;
 use offsetdata_protocol::Digest;
@@ -103,7 +103,7 @@ pub(crate) async fn run(job: Job, tools: Tools) {
         let progress = Progress::new(tools.checkpoint_every);
         let result = tokio::select! {
             result = work(&job, &tools, &progress) => result,
-            () = heartbeats(&job, &tools.relay, &progress) => Err(WorkerError::Cancelled),
+            () = heartbeats(&job, &tools, &progress) => Err(WorkerError::Cancelled),
             () = drained(&tools, &progress) => Err(WorkerError::Released),
         };
         // Where the work was left in the middle, its thread ends at the next batch.
@@ -147,8 +147,11 @@ async fn tell(job: &Job, tools: &Tools, result: Result<(), WorkerError>, is_lost
     }
 }
 
-/// Says that the worker is there, and hears what is wanted. It goes on for as long as the work does.
-async fn heartbeats(job: &Job, relay: &Relay, progress: &Progress) {
+/// Says that the worker is there, and hears what is wanted. It goes on for as long as the work does, and where the job is
+/// lost for as long as its last signed work may take to be told.
+async fn heartbeats(job: &Job, tools: &Tools, progress: &Progress) {
+    let relay = &tools.relay;
+    let mut lost = None;
     let every = Duration::from_secs(u64::from(relay.welcome.heartbeat_seconds.max(1)));
     loop {
         let heartbeat = Heartbeat {
@@ -169,9 +172,12 @@ async fn heartbeats(job: &Job, relay: &Relay, progress: &Progress) {
             }
             Err(error) => tracing::warn!(%error, "heartbeat"),
         }
-        if progress.is_lost.load(Ordering::Relaxed) && progress.phase() == Phase::Preparing {
-            // Nothing was done that could still land.
-            return;
+        if progress.is_lost.load(Ordering::Relaxed) {
+            let since = *lost.get_or_insert_with(Instant::now);
+            // Nothing was done that could still land, or the relayer does not take it: the next job waits.
+            if progress.phase() == Phase::Preparing || since.elapsed() >= tools.grace {
+                return;
+            }
         }
         tokio::time::sleep(every).await;
     }
