@@ -10,8 +10,9 @@ use offsetdata_store::chain::requests::{self, RequestRow, RequestStatus};
 use offsetdata_store::chain::{Page, Position, training};
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 
+use super::limits::count_as_released;
 use super::state::{Ending, Event, JobState};
-use super::{Jobs, RelayerError, commit, state_of};
+use super::{Jobs, RelayerError, RequestId, commit, state_of};
 use crate::landing::Terms;
 
 /// Largest text of hyperparameters, in bytes.
@@ -80,7 +81,7 @@ impl Jobs {
         let Some(on_chain) = on_chain else {
             // While the index is being built again, a request that is not there yet was not taken away.
             if state != JobState::Vanished && cursor.number >= cursor.chain_head {
-                self.step(request, Event::Vanished, now).await?;
+                self.vanish(request, now).await?;
             } else if state == JobState::Vanished && is_over(&job, None, cursor.timestamp.0)? {
                 self.step(request, Event::TimedOut, now).await?;
             }
@@ -107,6 +108,21 @@ impl Jobs {
             _ if self.limit_run(&job, now).await? => Ok(()),
             _ => self.follow(&job, now).await,
         }
+    }
+
+    /// A reorg took the request away. What its worker loses by that is no failed attempt.
+    async fn vanish(&self, request: RequestId, now: u64) -> Result<(), RelayerError> {
+        let mut tx = self.pool.write().await?;
+        let Some(mut job) = rows::find_job(&mut tx, request).await? else { return Ok(()) };
+        let state = state_of(&job)?;
+        if state.next(Event::Vanished).is_err() {
+            return Ok(());
+        }
+        if state.is_working() {
+            count_as_released(&mut job);
+        }
+        super::advance(&mut tx, &mut job, Event::Vanished, now).await?;
+        commit(tx).await
     }
 
     async fn cancel_now(&self, seen: &JobRow, now: u64) -> Result<(), RelayerError> {

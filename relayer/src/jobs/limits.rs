@@ -140,7 +140,8 @@ impl Jobs {
     }
 }
 
-fn count_as_released(job: &mut JobRow) {
+/// The attempt that runs is no failure: it was given back, or taken away by what no worker can help.
+pub(super) fn count_as_released(job: &mut JobRow) {
     if job.released < MAX_RELEASED {
         job.released += 1;
     }
