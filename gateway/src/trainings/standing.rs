@@ -27,6 +27,9 @@ pub(super) mod status {
     }
 }
 
+/// A request that a reorg took away is back within a few blocks where its user sends it again.
+const GONE_SECONDS: u64 = 2;
+
 fn refused(detail: impl Into<String>) -> Refused {
     Refused::new(code::NOT_ASSIGNED, detail)
 }
@@ -53,7 +56,8 @@ impl Shared {
             .ok_or_else(|| Refused::new(code::TRY_AGAIN, "the newest block changed while it was read"))?;
         match state.status {
             status::OPEN => {}
-            status::NONE => return Err(refused("the request is not on the chain")),
+            // A reorg may have taken it, and its user sends it again: whoever trains asks again rather than gives up.
+            status::NONE => return Err(refused("the request is not on the chain").again_after(GONE_SECONDS)),
             other => {
                 let name = status::name(other);
                 return Err(refused(format!("the request is {name}: keys are given while it is OPEN")));
