@@ -147,6 +147,15 @@ impl Chain {
         Ok(Head { number: header.number, hash: header.hash, timestamp: header.timestamp })
     }
 
+    /// Hash of the canonical block with this number.
+    ///
+    /// # Errors
+    /// [`GatewayError::Rpc`].
+    pub async fn hash_of(&self, number: u64) -> Result<Option<B256>, GatewayError> {
+        let call = self.provider.get_block_by_number(number.into());
+        Ok(self.timed("eth_getBlockByNumber", call).await?.map(|block| block.header.hash))
+    }
+
     /// Reads from a contract in a block.
     ///
     /// # Errors

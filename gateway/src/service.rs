@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::GatewayError;
-use crate::chain::Chain;
+use crate::chain::{Chain, Head};
 use crate::config::Config;
 use crate::context::{Context, Shared};
 use crate::http::{self, unix_now};
@@ -142,13 +142,17 @@ impl Gateway {
 
 async fn settle(context: Context, stop: CancellationToken) {
     let poll = Duration::from_millis(context.settlement.poll_milliseconds);
+    let mut seen = None;
     while !stop.is_cancelled() {
         let now = unix_now();
         // A round is cut off where the lease is lost: what it did not come to is due for the next holder.
         let done = tokio::select! {
             biased;
-            () = context.lease.lost() => stand_by(&context, now).await,
-            done = round(&context, now) => done,
+            () = context.lease.lost() => {
+                seen = None;
+                stand_by(&context, now).await
+            }
+            done = round(&context, &mut seen, now) => done,
         };
         let pause = match done {
             Ok(()) => poll,
@@ -171,8 +175,20 @@ async fn stand_by(context: &Context, now: u64) -> Result<(), GatewayError> {
     context.hasten_wanted(now).await
 }
 
-async fn round(context: &Context, now: u64) -> Result<(), GatewayError> {
-    context.metrics.at(context.chain.head().await?.number);
+/// `seen` is the head of the round before: where the chain has left it, also while we were not there, what landed lately
+/// may have to land again.
+async fn round(context: &Context, seen: &mut Option<Head>, now: u64) -> Result<(), GatewayError> {
+    let head = context.chain.head().await?;
+    context.metrics.at(head.number);
+    let stands = match *seen {
+        Some(before) if before.number == head.number => before.hash == head.hash,
+        Some(before) => context.chain.hash_of(before.number).await? == Some(before.hash),
+        None => false,
+    };
+    if !stands {
+        context.look_again(now).await?;
+    }
+    *seen = Some(head);
     context.settle_due(now).await?;
     Ok(())
 }

@@ -11,10 +11,11 @@ use offsetdata_protocol::bindings::access::{AccessToken, AccessUse};
 use offsetdata_protocol::bindings::billing::UsageBilling::{self, UsageBillingErrors};
 use offsetdata_protocol::bindings::billing::{SignedVoucher, SpenderAuthorization, UsageVoucher};
 use offsetdata_protocol::bindings::token::DevToken;
-use offsetdata_store::gateway::lanes::{LaneRow, advance_lane, list_due_lanes};
+use offsetdata_store::gateway::lanes::{LaneRow, advance_lane, list_due_lanes, reopen_lanes};
 use offsetdata_store::gateway::signed::{
-    PermitRow, UseRow, advance_use, find_permit, find_spender, list_due_uses,
+    PermitRow, UseRow, advance_use, find_permit, find_spender, list_due_uses, reopen_uses,
 };
+use offsetdata_store::gateway::trainings::reopen_receipts;
 use offsetdata_store::{Count, StoreError};
 
 use crate::GatewayError;
@@ -30,6 +31,8 @@ const ROUND: u32 = 400;
 /// A failure is tried again after so many seconds, twice as long each time.
 const FIRST_BACKOFF: u64 = 2;
 const LONGEST_BACKOFF: u64 = 3600;
+/// No reorg takes away what landed longer ago, in seconds.
+const REORG_SECONDS: u64 = 3600;
 /// What has settled is looked at again until the depth that counts says so too.
 const CONFIRM_SECONDS: u64 = 2;
 
@@ -67,6 +70,21 @@ impl Shared {
             self.settle_batch(batch, now, &mut round).await?;
         }
         Ok(round)
+    }
+
+    /// Has all that landed lately compared with the chain once more: after a start, and where the chain has left the head
+    /// seen last, as a reorg may reach below the depth that counts.
+    pub(crate) async fn look_again(&self, now: u64) -> Result<(), GatewayError> {
+        let since = now.saturating_sub(REORG_SECONDS);
+        let mut tx = self.pool.write().await?;
+        let lanes = reopen_lanes(&mut tx, since, now).await?;
+        let receipts = reopen_receipts(&mut tx, since, now).await?;
+        let uses = reopen_uses(&mut tx, since, now).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        if lanes + receipts + uses > 0 {
+            tracing::info!(lanes, receipts, uses, "what landed lately is compared with the chain again");
+        }
+        Ok(())
     }
 
     /// Reads what the chain has paid of a lane. The lane comes back where there is something to land.

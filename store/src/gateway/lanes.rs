@@ -124,3 +124,9 @@ pub async fn advance_lane(conn: &mut Conn, row: &LaneRow) -> Result<(), StoreErr
     execute(conn, sql, all).await?;
     Ok(())
 }
+
+/// Has lanes that were found paid since then looked at again by `at`. Their number.
+pub async fn reopen_lanes(conn: &mut Conn, since: u64, at: u64) -> Result<u64, StoreError> {
+    let sql = "update gateway_lanes set open = 1, due_at = $1 where open = 0 and due_at >= $2";
+    execute(conn, sql, values![Count(at), Count(since)]).await
+}

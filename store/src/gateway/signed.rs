@@ -120,6 +120,12 @@ pub async fn list_due_uses(conn: &mut Conn, now: u64, most: u32) -> Result<Vec<U
     select(conn, rest, &values![Count(now), most]).await
 }
 
+/// Has words of use that were to land since then looked at again by `at`. Their number.
+pub async fn reopen_uses(conn: &mut Conn, since: u64, at: u64) -> Result<u64, StoreError> {
+    let sql = "update gateway_uses set landed = 0, due_at = $1 where landed = 1 and due_at >= $2";
+    execute(conn, sql, values![Count(at), Count(since)]).await
+}
+
 /// Writes down how the landing of a word of use went.
 pub async fn advance_use(conn: &mut Conn, row: &UseRow) -> Result<(), StoreError> {
     let sql = "update gateway_uses set landed = $1, due_at = $2, tries = $3, failure = $4 \

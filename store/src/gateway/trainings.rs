@@ -176,6 +176,12 @@ pub async fn advance_receipt(conn: &mut Conn, row: &ReceiptRow) -> Result<(), St
     Ok(())
 }
 
+/// Has receipts that were found paid since then looked at again by `at`. Their number.
+pub async fn reopen_receipts(conn: &mut Conn, since: u64, at: u64) -> Result<u64, StoreError> {
+    let sql = "update gateway_receipts set open = 1, due_at = $1 where open = 0 and due_at >= $2";
+    execute(conn, sql, values![Count(at), Count(since)]).await
+}
+
 /// Keeps a key. The same again is a duplicate ([`StoreError::is_duplicate`]).
 pub async fn insert_training_key(conn: &mut Conn, row: TrainingKeyRow) -> Result<(), StoreError> {
     insert(conn, &[row]).await
