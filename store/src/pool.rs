@@ -2,7 +2,7 @@
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyPool, Connection as _, Transaction};
 use std::time::Duration;
 
 use crate::dialect::Dialect;
@@ -45,6 +45,9 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
         .after_connect(move |conn, _| {
             Box::pin(async move { sqlx::raw_sql(dialect.settings()).execute(conn).await.map(|_| ()) })
         })
+        // Where a commit fails for want of space the database has ended the transaction and its client has not: nobody
+        // could begin another one there.
+        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
         .connect(&url)
         .await?;
     Ok(Pool { any, dialect, tables: None, lease: None })
@@ -136,5 +139,20 @@ impl Pool {
     /// Ends all connections, after what they are doing.
     pub async fn close(&self) {
         self.any.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_spoils_no_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("db").display());
+        let pool = super::connect(&url).await.unwrap();
+        for _ in 0..3 {
+            let mut tx = pool.write().await.unwrap();
+            sqlx::raw_sql("rollback").execute(&mut *tx).await.unwrap();
+            assert!(tx.commit().await.is_err());
+        }
     }
 }
