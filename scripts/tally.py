@@ -13,8 +13,8 @@ CARGO_RESULT = re.compile(
 )
 CARGO_PROGRAM = re.compile(r"^\s+(?:Running (?=.*\(.*\)$)|Doc-tests )(.+)$")
 CARGO_RUNNING = re.compile(r"^running \d+ tests?$")
-# A test that could not run says so past libtest, which then counts it as passed (store/tests/support/database.rs).
-CARGO_SKIPPED = re.compile(r"^skipped: (.+)$")
+# What a test says that found, while it ran, that it can't run here: libtest has no word for it and counts it as passed.
+CARGO_SKIPPED = re.compile(r"^skipped: (\S+): (.+)$")
 CARGO_IGNORED = re.compile(r"^test (.+?) \.\.\. ignored(?:, (.*))?$")
 
 FORGE_RESULT = re.compile(
@@ -66,6 +66,7 @@ class Waiting:
 
     name: str
     running: bool = False
+    skips: list = field(default_factory=list)
 
 
 def check(text, code):
@@ -78,8 +79,10 @@ def cargo_test(text, code):
     tally, reported, waiting = Tally(), 0, None
     for line in _lines(text):
         if match := CARGO_RESULT.match(line):
+            passed, failed, ignored = map(int, match.groups())
+            skips = waiting.skips[:passed] if waiting else []
+            tally += Tally(passed - len(skips), failed, ignored + len(skips), skips)
             reported, waiting = reported + 1, None
-            tally += Tally(*map(int, match.groups()))
         elif match := CARGO_PROGRAM.match(line):
             tally += _lost(waiting)
             waiting = Waiting(match.group(1))
@@ -90,10 +93,10 @@ def cargo_test(text, code):
             elif waiting.running:
                 tally += _lost(waiting)
             waiting.running = True
+        elif waiting and (match := CARGO_SKIPPED.match(line)):
+            waiting.skips.append(f"{match.group(1)}: {match.group(2)}")
         elif match := CARGO_IGNORED.match(line):
             tally.skips.append(f"{match.group(1)}: {match.group(2) or 'no reason given'}")
-        elif match := CARGO_SKIPPED.match(line):
-            tally += Tally(passed=-1, skipped=1, skips=[match.group(1)])
     tally += _lost(waiting)
     return _with_exit_code(tally, reported, code)
 

@@ -146,6 +146,28 @@ class CargoTest(unittest.TestCase):
         green = "running 1 test\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s\n"
         self.assertEqual(tally.cargo_test(green, 101).closing_line(), "1 passed, 1 failed")
 
+    def test_what_a_test_says_that_it_skipped_did_not_pass(self):
+        text = """\
+     Running tests/kubo.rs (target/debug/deps/kubo-ad4c03fffb556c6f)
+
+running 3 tests
+
+skipped: circle: Kubo is not built
+test circle ... ok
+test fine ... ok
+
+skipped: pins: Kubo is not built
+test pins ... ok
+
+test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.21s
+"""
+        result = tally.cargo_test(text, 0)
+        self.assertEqual(result.closing_line(), "1 passed, 0 failed, 2 skipped")
+        self.assertEqual(result.skips, ["circle: Kubo is not built", "pins: Kubo is not built"])
+        # Of a program that was lost it is its end that counts.
+        lost = tally.cargo_test(text[: text.index("test result")], 101)
+        self.assertEqual((lost.passed, lost.skipped), (0, 0))
+
     def test_colours_do_not_hide_the_result(self):
         line = "test result: \x1b[32mok\x1b[0m. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s\n"
         self.assertEqual(tally.cargo_test(line, 0).closing_line(), "7 passed, 0 failed")
