@@ -110,7 +110,7 @@ async fn verification_finds_a_changed_row() {
     for change in [
         "update voucher_settlements set paid_0 = paid_0 - 1",
         "delete from access_events where position = (select max(position) from access_events)",
-        "insert into retirements (position, subject) values (77, x'00')",
+        "insert into retirements (position, subject) select 77, hash from blocks where number = 7",
         "update blocks set timestamp = timestamp + 1 where number = 7",
     ] {
         sqlx::query(change).execute(&mut *conn).await.unwrap();
@@ -118,7 +118,7 @@ async fn verification_finds_a_changed_row() {
     let verified = found().await;
     let tables: Vec<&str> = verified.differences.iter().map(|difference| difference.table).collect();
     assert_eq!(tables, ["retirements", "access_events", "voucher_settlements", "blocks"]);
-    assert!(!verified.is_equal() && verified.differences[0].first.as_deref().unwrap().starts_with("77 0x00"));
+    assert!(!verified.is_equal() && verified.differences[0].first.as_deref().unwrap().starts_with("77 0x"));
 
     let empty = Database::new().await;
     let scratch = Database::new().await;

@@ -15,7 +15,8 @@ async fn ready(url: &str) -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_works_and_the_other_takes_over() {
-    let mut network = Network::start(&["--instance-lease-seconds", "2"]).await;
+    let mut network =
+        Network::start(&["--instance-lease-seconds", "2", "--sponsor-gas-per-day", "30000000"]).await;
     let (offered, collection, user) = (network.offer().await, network.collection().await, account(2));
     network.fund(user.address()).await;
     let model = network.model(&network.chain, &user, offered.base).await;

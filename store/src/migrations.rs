@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::dialect::Dialect;
 
-const FILES: [(i64, &str, &str); 9] = [
+const FILES: &[(i64, &str, &str)] = &[
     (1, "chain", include_str!("../migrations/0001_chain.sql")),
     (2, "relay", include_str!("../migrations/0002_relay.sql")),
     (3, "gateway", include_str!("../migrations/0003_gateway.sql")),
@@ -25,7 +25,7 @@ pub(crate) fn all(dialect: Dialect) -> Migrator {
         let sql = AssertSqlSafe(dialect.schema(sql)).into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
-    let mut steps = Migrator::with_migrations(FILES.into_iter().map(step).collect());
+    let mut steps = Migrator::with_migrations(FILES.iter().copied().map(step).collect());
     steps.set_locking(false);
     steps
 }
@@ -47,7 +47,7 @@ mod tests {
             .map(|(version, name, _)| format!("{version:04}_{}.sql", name.replace(' ', "_")))
             .collect();
         assert_eq!(listed, files);
-        for (step, (_, name, sql)) in all(Dialect::Sqlite).iter().zip(FILES) {
+        for (step, (_, name, sql)) in all(Dialect::Sqlite).iter().zip(FILES.iter().copied()) {
             assert_eq!((step.description.as_ref(), step.sql.as_str()), (name, sql));
         }
     }
