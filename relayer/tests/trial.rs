@@ -11,6 +11,10 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
 use network::faults::{Fault, Faulty};
 use network::{Network, account};
+use offsetdata_indexer::follow::{Follower, Step};
+use offsetdata_indexer::preflight::{check_chain, check_database};
+use offsetdata_indexer::rpc::Rpc;
+use offsetdata_indexer::verify::verify;
 use offsetdata_store::relay::transactions::{
     ANYONE, NewTransaction, TransactionRow, insert_transaction, list_recent,
 };
@@ -235,4 +239,70 @@ async fn an_empty_signer_is_passed_over_and_used_again_when_it_has_money() {
     network.until("it is used again", || confirmed(40)).await;
     assert_eq!(nonce(6).await, 10);
     network.kill_relayer();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_through_faulty_endpoints_equals_one_from_an_honest_node() {
+    let network = Network::start(&[]).await;
+    let (offered, collection, user) = (network.offer().await, network.collection().await, account(2));
+    network.fund(user.address()).await;
+    let model = network.model(&network.chain, &user, offered.base).await;
+    for salt in 0..12 {
+        network.train_salted(&network.chain, &user, model, offered.method, collection, salt).await;
+    }
+    let deployment = network.chain.deployment();
+    let proxies =
+        [Faulty::before(network.node(), seed()).await, Faulty::before(network.node(), seed() + 1).await];
+    let endpoints = format!("{},{}", proxies[0].url, proxies[1].url);
+    let faulty = Rpc::new(&endpoints, Duration::from_secs(10)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut pools = Vec::new();
+    for name in ["ours", "scratch"] {
+        let pool = connect(&format!("sqlite:{}", folder.path().join(name).display())).await.unwrap();
+        offsetdata_store::migrate(&pool).await.unwrap();
+        pools.push(pool);
+    }
+    let until = Instant::now() + Duration::from_secs(120);
+    while check_chain(&faulty, deployment).await.is_err()
+        || check_database(&pools[0], &faulty, deployment, 0).await.is_err()
+    {
+        assert!(Instant::now() < until, "the pre-flight does not pass");
+    }
+    let mut follower = Follower::new(faulty, pools[0].clone(), deployment, 128);
+    let (mut failed, mut steps) = (0, 0);
+    loop {
+        match follower.step(0).await {
+            Ok(Step::Advanced { to, .. })
+                if to == network.chain.provider().get_block_number().await.unwrap() =>
+            {
+                break;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                assert!(error.is_retryable(), "{error}");
+                failed += 1;
+            }
+        }
+        steps += 1;
+        assert!(Instant::now() < until, "{steps} steps, {failed} failed");
+    }
+    // Blocks that come one by one.
+    for salt in 20..40 {
+        network.train_salted(&network.chain, &user, model, offered.method, collection, salt).await;
+        let head = network.chain.provider().get_block_number().await.unwrap();
+        loop {
+            match follower.step(0).await {
+                Ok(Step::Advanced { to, .. }) if to >= head => break,
+                Ok(_) => {}
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+            assert!(Instant::now() < until, "block {head} is not reached");
+        }
+    }
+    let honest = Rpc::new(network.node(), Duration::from_secs(10)).unwrap();
+    let found = verify(honest, &pools[0], &pools[1], deployment, 0, |_| {}).await.unwrap();
+    assert!(found.is_equal(), "{:?}", found.differences);
+    assert!(found.rows > 60, "{} rows", found.rows);
+    let left_out: u32 = proxies.iter().map(|p| p.done().get(&Fault::LeftOutLogs).copied().unwrap_or(0)).sum();
+    assert!(left_out > 0, "no log was left out");
 }

@@ -150,7 +150,7 @@ impl Bench {
 
     fn approve(&self, n: usize) -> Bytes {
         let spender = Address::from_word(U256::from(n + (1 << 32)).into());
-        DevToken::approveCall { spender, amount: U256::from(n + 1) }.abi_encode().into()
+        DevToken::approveCall { spender, value: U256::from(n + 1) }.abi_encode().into()
     }
 
     async fn bare_transactions(&self, count: usize) -> f64 {
