@@ -46,9 +46,12 @@ impl Drop for Node {
 type Shared = (Arc<Mutex<Way>>, Arc<AtomicU32>, Arc<AtomicU32>);
 
 async fn answer(State((way, calls, sent)): State<Shared>, body: String) -> Response<Body> {
-    calls.fetch_add(1, Ordering::SeqCst);
     let way = *way.lock().unwrap();
     let call: Value = serde_json::from_str(&body).unwrap();
+    // What is looked at in the background comes when it comes.
+    if !["eth_chainId", "eth_blockNumber"].contains(&call["method"].as_str().unwrap()) {
+        calls.fetch_add(1, Ordering::SeqCst);
+    }
     let result = match call["method"].as_str().unwrap() {
         "eth_chainId" => json!(if way == Way::Foreign { "0x5" } else { "0x1" }),
         "eth_blockNumber" => json!(if way == Way::Behind { "0x10" } else { "0x64" }),
@@ -119,7 +122,7 @@ async fn whatever_is_wrong_with_the_first_the_second_answers() {
         assert_eq!(provider.get_transaction_count(Default::default()).await.unwrap(), 7, "{way:?}");
         first.calls();
         assert_eq!(provider.get_transaction_count(Default::default()).await.unwrap(), 7, "{way:?}");
-        assert!(first.calls() <= 2, "{way:?}: it rests, and is only looked at");
+        assert_eq!(first.calls(), 0, "{way:?}: it rests, and is only looked at");
     }
 }
 
@@ -129,7 +132,7 @@ async fn the_first_is_asked_again_once_it_is_well() {
     let provider = over(&[&first, &second]).provider();
     provider.get_transaction_count(Default::default()).await.unwrap();
     *first.way.lock().unwrap() = Way::Well;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
     second.calls();
     provider.get_transaction_count(Default::default()).await.unwrap();
     assert_eq!(second.calls(), 0);
@@ -148,7 +151,7 @@ async fn a_look_finds_who_is_behind_and_who_serves_another_chain() {
         node.calls();
     }
     endpoints.provider().get_transaction_count(Default::default()).await.unwrap();
-    assert_eq!(well.calls(), 1 + 2, "the call, and what is looked at for the first time");
+    assert_eq!([&late, &foreign, &well].map(Node::calls), [0, 0, 1]);
 }
 
 #[tokio::test]

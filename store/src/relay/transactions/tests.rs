@@ -114,12 +114,12 @@ async fn what_travels_together_stands_together_until_it_is_taken_off() {
     };
     let carrier = insert_carrier(&mut tx, carrier, &[1, 2]).await.unwrap().unwrap();
     assert_eq!(carrier.id, Count(3));
-    assert_eq!(
-        insert_carrier(&mut tx, TransactionRow { dedupe: "again".into(), ..carrier.clone() }, &[1])
-            .await
-            .unwrap(),
-        None
-    );
+    tx.commit().await.unwrap();
+    let mut tx = pool.write().await.unwrap();
+    let again = TransactionRow { dedupe: "again".into(), ..carrier.clone() };
+    assert_eq!(insert_carrier(&mut tx, again, &[1]).await.unwrap(), None, "it is carried already");
+    tx.rollback().await.unwrap();
+    let mut tx = pool.write().await.unwrap();
     assert_eq!(list_in(&mut tx, A, "signed", 9).await.unwrap(), [carrier.clone()], "without what it carries");
     assert_eq!(requests_in_flight(&mut tx, A).await.unwrap().len(), 2);
 
