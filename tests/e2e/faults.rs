@@ -20,10 +20,7 @@ const FULL: u64 = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_say_what_is_wrong_and_go_on_when_it_is_over() {
-    let network = Network::prepare(Settings::default()).await;
-    for part in Part::ALL {
-        network.start_limitable(part).await;
-    }
+    let network = Network::start(Settings { limitable: true, ..Settings::default() }).await;
     let story = network.begin(MAILS, CHUNK).await;
     let case = Case { network: &network, story, signer: account(SIGNER).address() };
     let undisturbed = case.gateway_lost().await;

@@ -52,9 +52,14 @@ async fn kill(
     is_over: &AtomicBool,
 ) -> BTreeMap<&'static str, u64> {
     let mut killed = BTreeMap::new();
+    let mut next = Vec::new();
     for _ in 0..kills {
         tokio::time::sleep(chance.milliseconds(200, 3_500)).await;
-        let part = chance.one_of(&Part::ALL);
+        // Each once, in any order, before one is killed again.
+        if next.is_empty() {
+            next = Part::ALL.to_vec();
+        }
+        let part = next.swap_remove(usize::try_from(chance.between(0, next.len() as u64 - 1)).unwrap());
         network.kill(part);
         *killed.entry(part.name()).or_default() += 1;
         tokio::time::sleep(chance.milliseconds(0, 1_000)).await;

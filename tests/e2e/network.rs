@@ -72,7 +72,7 @@ impl Network {
     }
 
     /// A chain with the contracts, and tokens for everyone; nothing else runs yet.
-    pub(super) async fn prepare(settings: Settings) -> Self {
+    async fn prepare(settings: Settings) -> Self {
         let turn = TURN.lock().await;
         let program = process::program();
         let folder = tempfile::Builder::new().prefix("offsetdata-e2e-").tempdir().unwrap();
@@ -126,22 +126,11 @@ impl Network {
         self.wait_for(part).await;
     }
 
-    /// The same for a part that [`Network::limit_files`] is used on.
-    pub(super) async fn start_limitable(&self, part: Part) {
-        self.spawn_as(part, true);
-        self.wait_for(part).await;
-    }
-
     /// Starts a part and does not wait.
     pub(super) fn spawn(&self, part: Part) {
-        self.spawn_as(part, false);
-    }
-
-    fn spawn_as(&self, part: Part, limitable: bool) {
         let mut parts = self.parts();
         assert!(!parts.contains_key(&part), "the {} runs already", part.name());
-        let command = self.command(part, limitable);
-        let process = Process::start(part.name(), command, &self.path("logs"));
+        let process = Process::start(part.name(), self.command(part), &self.path("logs"));
         parts.insert(part, process);
     }
 
@@ -189,7 +178,7 @@ impl Network {
         process::log(&self.path("logs"), part.name())
     }
 
-    /// Lets a part write no file beyond so many kilobytes, or any.
+    /// Lets a part write no file beyond so many kilobytes, or any. The settings say that it can be limited.
     pub(super) fn limit_files(&self, part: Part, kilobytes: Option<u64>) {
         self.parts()[&part].limit_files(kilobytes);
     }

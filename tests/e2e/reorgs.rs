@@ -55,12 +55,17 @@ async fn what_a_reorg_takes_away_comes_back_once() {
     let network = Network::start(Settings {
         epoch: EPOCH,
         checkpoint_seconds: 2,
-        more: vec![(Part::Relayer, "MAX_ATTEMPTS", "200".to_owned())],
+        more: vec![
+            (Part::Relayer, "MAX_ATTEMPTS", "200".to_owned()),
+            // A worker whose request is gone waits so long for the relayer to take what it signed.
+            (Part::Worker, "GRACE_SECONDS", "3".to_owned()),
+        ],
         ..Settings::default()
     })
     .await;
     let story = network.begin(MAILS, CHUNK).await;
-    network.run(USER, &["model", "access", &story.model, "--public"]).await;
+    let reader = account(8).address().to_string();
+    network.run(USER, &["model", "access", &story.model, "--allow", &reader]).await;
     let training = Training { epochs: EPOCHS, ..Training::default() };
     let undisturbed = network.settled(network.train(&story, training).await).await;
     // The most that its cap of vouchers may be read for, however often.

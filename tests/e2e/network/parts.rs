@@ -41,6 +41,8 @@ pub(in crate::e2e) struct Settings {
     /// The URL under which workers know the relayer, where it is not its own.
     pub(in crate::e2e) relayer_url: Option<String>,
     pub(in crate::e2e) relayer_port: Option<u16>,
+    /// Whether the length of files can be limited: [`Network::limit_files`].
+    pub(in crate::e2e) limitable: bool,
     /// Further settings of a part, as environment.
     pub(in crate::e2e) more: Vec<(Part, &'static str, String)>,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             checkpoint_seconds: 3600,
             relayer_url: None,
             relayer_port: None,
+            limitable: false,
             more: Vec::new(),
         }
     }
@@ -61,8 +64,8 @@ impl Default for Settings {
 
 impl Network {
     /// The command line of a part.
-    pub(super) fn command(&self, part: Part, limitable: bool) -> Command {
-        let mut command = process::tied(&self.program, limitable);
+    pub(super) fn command(&self, part: Part) -> Command {
+        let mut command = process::tied(&self.program, self.settings.limitable);
         let word = if part == Part::Second { "worker" } else { part.name() };
         command.arg(word).current_dir(self.folder.path());
         clear_settings(&mut command);
