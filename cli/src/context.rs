@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use offsetdata_content::Blocks;
+use offsetdata_content::blocks::KuboSettings;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_sdk::{Account, Chain, Indexer, Relayer};
 
@@ -21,6 +22,10 @@ pub(crate) struct Settings {
     /// Directory of the block store
     #[arg(long, global = true, env = "OFFSETDATA_BLOCKS", value_name = "DIR", default_value = ".dev/blocks")]
     pub(crate) store: PathBuf,
+
+    /// A Kubo node for the blocks
+    #[command(flatten)]
+    pub(crate) kubo: KuboSettings,
 
     /// Base URL of the indexer
     #[arg(
@@ -58,9 +63,9 @@ impl Settings {
         })
     }
 
-    /// The block store.
+    /// The block store, and the Kubo node where one is named.
     pub(crate) fn blocks(&self) -> anyhow::Result<Blocks> {
-        Ok(Blocks::directory(&self.store)?)
+        Ok(Blocks::directory(&self.store)?.with_settings(&self.kubo)?)
     }
 
     /// The account that acts.

@@ -1,11 +1,13 @@
 //! Publishes made-up records into a directory, going on where it was killed, and prints what came out and what it took.
 //! It is what the kill test kills and the publish benchmark measures; it registers nothing.
 //!
-//! `publish_numbers DIR RECORDS BYTES CHUNK_RECORDS public|private [--no-journal]`
+//! `publish_numbers DIR RECORDS BYTES CHUNK_RECORDS public|private [--no-journal|--kubo URL]`: with a URL the blocks go
+//! to that Kubo node, and the journal into the directory.
 
 use std::error::Error;
 use std::time::Instant;
 
+use offsetdata_content::blocks::Kubo;
 use offsetdata_content::{Blocks, PublishOptions, Publisher};
 use offsetdata_protocol::chunk::ChunkLimits;
 use offsetdata_protocol::manifest::{Field, FieldKind, Visibility};
@@ -29,7 +31,9 @@ fn record(n: u64, bytes: usize) -> Result<Record, Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [folder, records, bytes, chunk, visibility, rest @ ..] = words.as_slice() else {
-        return Err("publish_numbers DIR RECORDS BYTES CHUNK_RECORDS public|private [--no-journal]".into());
+        return Err(
+            "publish_numbers DIR RECORDS BYTES CHUNK_RECORDS public|private [--no-journal|--kubo URL]".into(),
+        );
     };
     let (records, bytes): (u64, usize) = (records.parse()?, bytes.parse()?);
     let options = PublishOptions {
@@ -44,8 +48,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         croissant: "{}".into(),
         quality_report: None,
     };
-    let mut publisher = Publisher::new(Blocks::directory(folder)?, options)?;
-    if rest.is_empty() {
+    let mut blocks = Blocks::directory(folder)?;
+    if let [flag, url] = rest
+        && flag == "--kubo"
+    {
+        blocks = blocks.with_kubo(Kubo::new(url, None)?);
+    }
+    let mut publisher = Publisher::new(blocks, options)?;
+    if rest != ["--no-journal"] {
         publisher = publisher.resume(Digest::of(words[1..5].join(" ").as_bytes())).await?;
     }
     let resumed = publisher.len();

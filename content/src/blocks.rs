@@ -1,8 +1,10 @@
-//! Blocks by CID: directories of files first, then trustless gateways. Every block is verified when it is read.
-//! It does not pin at others or announce anything.
+//! Blocks by CID: directories of files first, then a Kubo node, then trustless gateways, at last the nodes that Kubo
+//! knows. Every block is verified when it is read. It announces nothing.
 
 mod collect;
+pub(crate) mod destination;
 pub(crate) mod directory;
+mod kubo;
 mod remote;
 
 use std::path::Path;
@@ -11,8 +13,12 @@ use offsetdata_protocol::cid::{Cid, DAG_PB, FileNode, FileWriter, RAW, block_cid
 use offsetdata_protocol::{Digest, ProtocolError};
 
 use crate::ContentError;
+use crate::dag::Walk;
 pub use collect::{Collected, GRACE};
+use destination::Destination;
 use directory::{Directory, Keep};
+use kubo::Look;
+pub use kubo::{Kubo, KuboAuth, KuboSettings};
 use remote::Gateway;
 
 /// Largest block that is read or written: what IPFS nodes exchange.
@@ -24,6 +30,11 @@ const MAX_FILE_DEPTH: u32 = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Blocks {
     directories: Vec<Directory>,
+    kubo: Option<Kubo>,
+    /// Whether what goes to the Kubo node goes to the directory too.
+    keep_local: bool,
+    /// Whether the Kubo node is asked for nothing but its own.
+    alone: bool,
     gateways: Vec<Gateway>,
 }
 
@@ -33,12 +44,52 @@ impl Blocks {
     /// # Errors
     /// A directory that cannot be created.
     pub fn directory(path: impl AsRef<Path>) -> Result<Self, ContentError> {
-        Ok(Self { directories: vec![Directory::open(path.as_ref())?], gateways: Vec::new() })
+        Ok(Self { directories: vec![Directory::open(path.as_ref())?], ..Self::default() })
     }
 
     /// Only gateways, for reading.
     pub fn remote() -> Self {
         Self::default()
+    }
+
+    /// Writes to a Kubo node instead of the directory, and reads from both. The directory keeps journals, and copies of
+    /// what gateways gave.
+    #[must_use]
+    pub fn with_kubo(mut self, kubo: Kubo) -> Self {
+        self.kubo = Some(kubo);
+        self
+    }
+
+    /// Writes to the directory too what goes to the Kubo node.
+    #[must_use]
+    pub fn keeping_local(mut self) -> Self {
+        self.keep_local = true;
+        self
+    }
+
+    /// The same with the Kubo node that the settings name, where they name one.
+    ///
+    /// # Errors
+    /// As [`Kubo::new`].
+    pub fn with_settings(mut self, settings: &KuboSettings) -> Result<Self, ContentError> {
+        if let Some(url) = &settings.kubo {
+            self = self.with_kubo(Kubo::new(url, settings.kubo_auth.as_ref())?);
+        }
+        self.keep_local |= settings.kubo_keep_local;
+        Ok(self)
+    }
+
+    /// The same without the gateways and without the nodes that the Kubo node knows: what is here, for serving others.
+    #[must_use]
+    pub fn without_network(mut self) -> Self {
+        self.gateways.clear();
+        self.alone = true;
+        self
+    }
+
+    /// The Kubo node, where there is one.
+    pub fn kubo(&self) -> Option<&Kubo> {
+        self.kubo.as_ref()
     }
 
     /// Reads also from a trustless gateway (`{url}/ipfs/{cid}?format=raw`) what the directory lacks.
@@ -62,10 +113,13 @@ impl Blocks {
     /// Stores a block durably, so that garbage collection never takes it, and says its CID. Storing it again changes nothing.
     ///
     /// # Errors
-    /// No directory to write to, a block over [`MAX_BLOCK_BYTES`], a file that cannot be written.
+    /// Nowhere to write to, a block over [`MAX_BLOCK_BYTES`], a file that cannot be written, a node that does not take it.
     pub async fn put(&self, codec: u64, bytes: &[u8]) -> Result<Cid, ContentError> {
         let cid = block_cid(codec, Digest::of(bytes));
         self.put_as(cid, bytes, Keep::Always).await?;
+        if let Some(kubo) = &self.kubo {
+            kubo.pin(&cid, false, &mut |_| {}).await?;
+        }
         Ok(cid)
     }
 
@@ -89,6 +143,9 @@ impl Blocks {
         for (cid, block) in &blocks {
             self.put_as(*cid, block, Keep::Always).await?;
         }
+        if let Some(kubo) = &self.kubo {
+            kubo.pin(&root, true, &mut |_| {}).await?;
+        }
         Ok(root)
     }
 
@@ -106,12 +163,25 @@ impl Blocks {
                 Err(error) => note(&mut failure, error),
             }
         }
+        if let Some(kubo) = &self.kubo {
+            match kubo.read(cid, max, Look::Own).await.and_then(|bytes| verified(cid, bytes)) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => note(&mut failure, error),
+            }
+        }
         for gateway in &self.gateways {
             match gateway.read(cid, max).await.and_then(|bytes| verified(cid, bytes)) {
                 Ok(bytes) => {
                     self.keep_copy(cid, &bytes).await;
                     return Ok(bytes);
                 }
+                Err(error) => note(&mut failure, error),
+            }
+        }
+        // The nodes that Kubo knows come last: nobody can say quickly that none of them has it.
+        if let (Some(kubo), false) = (&self.kubo, self.alone) {
+            match kubo.read(cid, max, Look::Network).await.and_then(|bytes| verified(cid, bytes)) {
+                Ok(bytes) => return Ok(bytes),
                 Err(error) => note(&mut failure, error),
             }
         }
@@ -153,33 +223,62 @@ impl Blocks {
         Ok(bytes)
     }
 
-    /// Whether a directory has the block.
+    /// Whether a directory or the Kubo node has the block. A node that does not answer has none.
     pub async fn has(&self, cid: &Cid) -> bool {
         for directory in &self.directories {
             if directory.has(cid).await {
                 return true;
             }
         }
-        false
+        match &self.kubo {
+            Some(kubo) => kubo.has(cid).await.unwrap_or(false),
+            None => false,
+        }
     }
 
-    /// Whether the directory has all blocks of a file. They are not verified.
-    pub(crate) async fn has_file(&self, cid: &Cid) -> bool {
-        let mut open = vec![*cid];
+    /// Whether all blocks of a file are where they are written to. They are not verified.
+    pub(crate) async fn has_stored(&self, file: &Cid) -> Result<bool, ContentError> {
+        let destination = self.destination()?;
+        let mut open = vec![*file];
         while let Some(cid) = open.pop() {
-            if !self.has(&cid).await {
-                return false;
+            if !destination.has(&cid).await? {
+                return Ok(false);
             }
             if cid.codec() == DAG_PB {
-                let Ok(block) = self.get(&cid, MAX_BLOCK_BYTES).await else { return false };
-                let Ok(node) = FileNode::decode(&block) else { return false };
+                let Ok(block) = self.get(&cid, MAX_BLOCK_BYTES).await else { return Ok(false) };
+                let Ok(node) = FileNode::decode(&block) else { return Ok(false) };
                 open.extend(node.links.iter().map(|link| link.cid));
             }
         }
-        true
+        Ok(true)
     }
 
-    /// The directory that is written to.
+    /// Brings to where blocks are written what a root reaches and is not there yet.
+    pub(crate) async fn complete(&self, root: Cid) -> Result<(), ContentError> {
+        let destination = self.destination()?;
+        let mut walk = Walk::new(self.clone(), root);
+        while let Some(cid) = walk.next_cid()? {
+            let there = destination.has(&cid).await?;
+            if there && cid.codec() == RAW {
+                continue;
+            }
+            let block = self.get(&cid, MAX_BLOCK_BYTES).await?;
+            walk.follow(&cid, &block)?;
+            if !there {
+                destination.commit(vec![destination.stage(&cid, &block)?]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where blocks are written.
+    pub(crate) fn destination(&self) -> Result<Destination, ContentError> {
+        let local = self.kubo.is_none() || self.keep_local;
+        let directory = if local { Some(self.writable()?.clone()) } else { None };
+        Ok(Destination { directory, kubo: self.kubo.clone() })
+    }
+
+    /// The directory that is ours.
     pub(crate) fn writable(&self) -> Result<&Directory, ContentError> {
         self.directories.iter().find(|directory| directory.is_writable()).ok_or(ContentError::ReadOnly)
     }
@@ -188,7 +287,7 @@ impl Blocks {
         if bytes.len() > MAX_BLOCK_BYTES {
             return Err(ContentError::TooLarge { cid, max: MAX_BLOCK_BYTES });
         }
-        self.writable()?.write(cid, bytes, keep).await
+        self.destination()?.write(cid, bytes, keep).await
     }
 
     /// Keeps what a gateway gave. That there is no room for a copy does not keep the bytes from who asked.
@@ -230,5 +329,7 @@ fn note(failure: &mut ContentError, error: ContentError) {
 
 #[cfg(test)]
 mod collect_tests;
+#[cfg(test)]
+mod kubo_tests;
 #[cfg(test)]
 mod tests;

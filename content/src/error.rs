@@ -50,6 +50,19 @@ pub enum ContentError {
         /// What it did.
         reason: String,
     },
+    /// A Kubo node did not answer as it should.
+    #[error("Kubo at {url} {reason}")]
+    Kubo {
+        /// Which node.
+        url: String,
+        /// What it did.
+        reason: String,
+        /// Whether it will do so again.
+        lasting: bool,
+    },
+    /// A CAR file is not one, or not a whole one.
+    #[error("CAR file: {0}")]
+    Car(String),
     /// There is no directory to write to.
     #[error("no directory to store blocks in: name one")]
     ReadOnly,
@@ -96,9 +109,10 @@ fn digest_in(cid: &Cid) -> Digest {
 impl ContentError {
     /// Whether trying again can help.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::NotFound { .. } | Self::File { .. } | Self::Gateway { .. } | Self::DiskFull { .. }
-        )
+        match self {
+            Self::NotFound { .. } | Self::File { .. } | Self::Gateway { .. } | Self::DiskFull { .. } => true,
+            Self::Kubo { lasting, .. } => !lasting,
+            _ => false,
+        }
     }
 }

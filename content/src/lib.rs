@@ -1,10 +1,12 @@
-//! Bytes by CID: blocks in a directory or behind a trustless gateway, and collections written to and read from them.
+//! Bytes by CID: blocks in a directory, at a Kubo node or behind a trustless gateway, and collections written to and read from them.
 //! It knows no chain and no database, and it returns no byte that it has not verified.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod blocks;
+pub mod car;
 pub mod collection;
+mod dag;
 mod error;
 pub mod gateway;
 pub mod publish;

@@ -19,7 +19,8 @@ use offsetdata_protocol::record::RecordRef;
 use offsetdata_protocol::{Digest, ProtocolError, Root};
 use tokio::task::JoinHandle;
 
-use crate::blocks::directory::{Staged, blocking, commit};
+use crate::blocks::destination::{Destination, Prepared};
+use crate::blocks::directory::blocking;
 use crate::{Blocks, Collection, ContentError};
 use journal::{Journal, frame};
 pub use options::PublishOptions;
@@ -59,6 +60,7 @@ impl Published {
 #[derive(Debug)]
 pub struct Publisher {
     blocks: Blocks,
+    destination: Destination,
     options: Arc<PublishOptions>,
     /// Records of the version that this one appends to.
     appends_to: u64,
@@ -74,8 +76,8 @@ pub struct Publisher {
     previews: Vec<PreviewSecret>,
     chunks: u32,
     stored_bytes: u64,
-    /// What is written and not on disk yet.
-    staged: Vec<Staged>,
+    /// What is not on disk, or at the node, yet.
+    staged: Vec<Prepared>,
     staged_bytes: usize,
     frames: Vec<u8>,
     committing: Option<JoinHandle<Result<(), ContentError>>>,
@@ -89,10 +91,11 @@ impl Publisher {
     /// Limits out of range; a preview of a public collection; no directory to write to.
     pub fn new(blocks: Blocks, options: PublishOptions) -> Result<Self, ContentError> {
         options.check()?;
-        blocks.writable()?;
+        let destination = blocks.destination()?;
         let chunk = ChunkBuilder::new(options.limits)?;
         Ok(Self {
             blocks,
+            destination,
             options: Arc::new(options),
             appends_to: 0,
             chunk,
@@ -149,7 +152,7 @@ impl Publisher {
         let fingerprint = self.options.fingerprint(source, self.appends_to, self.tree.root());
         let (mut journal, stored) = blocking(move || Journal::open(&root, series, fingerprint)).await?;
         for chunk in stored {
-            if !self.blocks.has_file(&chunk.entry.cid).await || chunk.entry.first != self.place.first {
+            if chunk.entry.first != self.place.first || !self.blocks.has_stored(&chunk.entry.cid).await? {
                 journal.cut(chunk.begin)?;
                 break;
             }
@@ -241,7 +244,12 @@ impl Publisher {
         };
         let block = manifest.encode()?;
         let manifest_cid = self.blocks.put_reached(DAG_CBOR, &block).await?;
-        self.blocks.pin(manifest_cid).await?;
+        // What an older version has may have been stored elsewhere; what is of this one was just written.
+        if self.appends_to > 0 {
+            self.blocks.pin(manifest_cid).await?;
+        } else {
+            self.blocks.pin_stored(manifest_cid).await?;
+        }
         if let Some(journal) = self.journal.take().and_then(Arc::into_inner) {
             journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).remove()?;
         }
@@ -273,8 +281,8 @@ impl Publisher {
         let chunk = std::mem::replace(&mut self.chunk, empty);
         let place = self.place;
         self.place = Place { ordinal: place.ordinal + 1, first: place.first + chunk.len() };
-        let (options, directory) = (self.options.clone(), self.blocks.writable()?.clone());
-        let task = tokio::task::spawn_blocking(move || sealing::seal(chunk, &options, place, &directory));
+        let (options, destination) = (self.options.clone(), self.destination.clone());
+        let task = tokio::task::spawn_blocking(move || sealing::seal(chunk, &options, place, &destination));
         self.sealing.push_back((bytes, task));
         Ok(())
     }
@@ -323,23 +331,26 @@ impl Publisher {
         let page = std::mem::take(&mut self.page);
         let ordinal = self.chunks - u32::try_from(page.chunks.len()).unwrap_or(self.chunks);
         let (block, reference) = page.encode(ordinal)?;
-        self.staged.push(sealing::stage(self.blocks.writable()?, &reference.cid, &block)?);
+        self.staged.push(self.destination.stage(&reference.cid, &block)?);
         self.staged_bytes += block.len();
         self.pages.push(reference);
         Ok(())
     }
 
-    /// Lets a thread bring to disk what is written, and then note it in the journal. Waits for the one before.
+    /// Lets what is staged be brought to disk or to the node, and then noted in the journal. Waits for the one before.
     async fn start_commit(&mut self) -> Result<(), ContentError> {
         self.end_commit().await?;
         let (staged, frames) = (std::mem::take(&mut self.staged), std::mem::take(&mut self.frames));
         self.staged_bytes = 0;
-        let (directory, journal) = (self.blocks.writable()?.clone(), self.journal.clone());
-        self.committing = Some(tokio::task::spawn_blocking(move || {
-            commit(&directory, staged)?;
+        let (destination, journal) = (self.destination.clone(), self.journal.clone());
+        self.committing = Some(tokio::spawn(async move {
+            destination.commit(staged).await?;
             match journal {
                 Some(journal) if !frames.is_empty() => {
-                    journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).append(&frames)
+                    let note = move || {
+                        journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).append(&frames)
+                    };
+                    blocking(note).await
                 }
                 _ => Ok(()),
             }

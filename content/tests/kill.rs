@@ -1,6 +1,8 @@
 //! A publishing process that is killed again and again, at any moment, ends with the bytes of one that was not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod node;
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
@@ -103,6 +105,51 @@ fn killed_at_any_moment_it_ends_with_the_same_root_and_manifest() {
         let begun_folders = std::fs::read_dir(killed.path().join("tmp")).unwrap().count();
         assert!(begun_folders <= 1, "{begun_folders} leftovers");
     }
+}
+
+#[test]
+fn killed_while_it_publishes_to_a_node_it_ends_with_the_same_manifest() {
+    let name = "killed_while_it_publishes_to_a_node_it_ends_with_the_same_manifest";
+    let Some(node) = node::Node::start(name, None) else { return };
+    let (embedded, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected = command(embedded.path(), "private").output().unwrap();
+    let to_node = || {
+        let mut command = command(killed.path(), "private");
+        command.args(["--kubo", &node.api]);
+        command
+    };
+    let (mut kills, mut grown) = (0, Vec::new());
+    while kills < 4 {
+        let before = journal(killed.path());
+        let mut child = to_node().spawn().unwrap();
+        let begun = Instant::now();
+        // Killed while a commit is under way: some time after the journal grew.
+        while journal(killed.path()) <= before + 1000 && child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < STUCK, "it notes nothing");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(RandomState::new().hash_one(kills) % 300));
+        let running = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(running, "it was done after {kills} kills, {grown:?} bytes of journal: publish more");
+        grown.push(journal(killed.path()));
+        kills += 1;
+    }
+    let last_run = to_node().output().unwrap();
+    for name in ["manifest", "root", "chunks"] {
+        assert_eq!(field(&last_run, name), field(&expected, name), "{name}");
+    }
+    let resumed: u64 = field(&last_run, "resumed").parse().unwrap();
+    assert!(resumed > 0, "the last run began at record 0, {grown:?}");
+    // All of it is at the node and pinned there, and nothing in the directory.
+    let manifest = field(&last_run, "manifest");
+    assert_eq!(node.pinned(), [manifest]);
+    let car = node.ipfs(&["dag", "export", manifest], b"");
+    assert!(car.len() > 40 << 20, "{} bytes", car.len());
+    assert!(
+        !files(killed.path()).iter().any(|(name, _)| name.starts_with("baf") || name.ends_with(".journal"))
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use offsetdata_content::blocks::KuboSettings;
+
 use crate::secrets::{Secret, Secrets};
 
 /// Gives out chunk keys to whoever may read, charges for them and lands what was promised.
@@ -24,6 +26,9 @@ pub struct Config {
     /// Trustless gateways to read blocks from that the folder lacks.
     #[arg(long, env = "OFFSETDATA_GATEWAYS", value_delimiter = ',')]
     pub gateway: Vec<String>,
+    /// A Kubo node for the blocks.
+    #[command(flatten)]
+    pub kubo: KuboSettings,
     /// Where to listen for readers.
     #[arg(long, env = "OFFSETDATA_GATEWAY_LISTEN", default_value = "127.0.0.1:8470")]
     pub listen: SocketAddr,

@@ -67,7 +67,7 @@ impl Gateway {
             }
         })?;
         let pool = open_database(config.database_url.reveal()).await?;
-        let mut blocks = Blocks::directory(&config.blocks)?;
+        let mut blocks = Blocks::directory(&config.blocks)?.with_settings(&config.kubo)?;
         for gateway in &config.gateway {
             blocks = blocks.with_gateway(gateway)?;
         }

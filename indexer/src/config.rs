@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use offsetdata_content::blocks::KuboSettings;
 use offsetdata_protocol::deployments::Deployment;
 
 use crate::error::IndexerError;
@@ -46,6 +47,9 @@ pub struct Config {
     /// Trustless gateways that are asked for blocks that the folder lacks.
     #[arg(long = "gateway", env = "OFFSETDATA_GATEWAYS", value_delimiter = ',', hide_env_values = true)]
     pub gateways: Vec<String>,
+    /// A Kubo node for the blocks.
+    #[command(flatten)]
+    pub kubo: KuboSettings,
     /// Where the API listens.
     #[arg(long, env = "OFFSETDATA_INDEXER_LISTEN", default_value = "127.0.0.1:8450")]
     pub listen: SocketAddr,

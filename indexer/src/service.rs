@@ -50,7 +50,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         preflight::check_database(&pool, &rpc, &deployment, now()).await?;
     }
     let mut content = Blocks::directory(&config.blocks)
-        .map_err(|error| IndexerError::Setting { setting: "--blocks", reason: error.to_string() })?;
+        .map_err(|error| IndexerError::Setting { setting: "--blocks", reason: error.to_string() })?
+        .with_settings(&config.kubo)
+        .map_err(|error| IndexerError::Setting { setting: "--kubo", reason: error.to_string() })?;
     for gateway in &config.gateways {
         content = content
             .with_gateway(gateway)

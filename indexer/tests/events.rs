@@ -228,6 +228,7 @@ async fn a_reorg_is_told_to_those_who_listen_and_those_who_come_back() {
             rpc_timeout: 5,
         },
         blocks: folder.path().join("blocks"),
+        kubo: Default::default(),
         gateways: Vec::new(),
         listen,
         poll_ms: 50,

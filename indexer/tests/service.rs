@@ -22,6 +22,7 @@ fn config(folder: &std::path::Path, rpc_url: &str, listen: std::net::SocketAddr)
             rpc_timeout: 5,
         },
         blocks: folder.join("blocks"),
+        kubo: Default::default(),
         gateways: Vec::new(),
         listen,
         poll_ms: 50,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alloy::primitives::Address;
+use offsetdata_content::blocks::KuboSettings;
 
 use crate::jobs::JobSettings;
 use crate::predictions::PredictionSettings;
@@ -30,6 +31,9 @@ pub struct Config {
     /// Trustless gateways to read blocks from that the folder lacks.
     #[arg(long, env = "OFFSETDATA_GATEWAYS", value_delimiter = ',')]
     pub gateway: Vec<String>,
+    /// A Kubo node for the blocks.
+    #[command(flatten)]
+    pub kubo: KuboSettings,
     /// Folder of the artifacts. Keep it private: the weights are the developer's.
     #[arg(long, env = "OFFSETDATA_ARTIFACTS")]
     pub artifacts: PathBuf,

@@ -72,7 +72,7 @@ impl Relayer {
         let chain = Chain::new(config.rpc_url.reveal())?;
         patient_preflight(&chain, &deployment, &senders).await?;
         let pool = open_database(config.database_url.reveal()).await?;
-        let mut blocks = Blocks::directory(&config.blocks)?;
+        let mut blocks = Blocks::directory(&config.blocks)?.with_settings(&config.kubo)?;
         for gateway in &config.gateway {
             blocks = blocks.with_gateway(gateway)?;
         }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use offsetdata_content::blocks::KuboSettings;
+
 /// Settings of `offsetdata worker`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerConfig {
@@ -24,6 +26,10 @@ pub struct WorkerConfig {
     /// Trustless gateways that are asked for what the block store lacks
     #[arg(long, env = "OFFSETDATA_GATEWAYS", value_delimiter = ',')]
     pub gateways: Vec<String>,
+
+    /// A Kubo node for the blocks
+    #[command(flatten)]
+    pub kubo: KuboSettings,
 
     /// Gateway that is asked for the keys of private collections before those that their publishers name
     #[arg(long, env = "OFFSETDATA_GATEWAY_URL", value_name = "URL")]

@@ -32,7 +32,7 @@ pub async fn run(
 ) -> Result<(), WorkerError> {
     let key = Arc::new(artifact_key(&config.artifact_key)?);
     let chain = Chain::connect(&config.rpc_url, deployment).await?;
-    let mut blocks = Blocks::directory(&config.blocks)?;
+    let mut blocks = Blocks::directory(&config.blocks)?.with_settings(&config.kubo)?;
     for gateway in &config.gateways {
         blocks = blocks.with_gateway(gateway)?;
     }

@@ -113,11 +113,16 @@ impl AuditCollection {
 }
 
 fn sources(named: &[String], settings: &Settings) -> anyhow::Result<Blocks> {
+    let from_settings = named.is_empty();
     let named = match named {
         [] => vec![settings.store.display().to_string()],
         named => named.to_vec(),
     };
-    let mut blocks = Blocks::remote();
+    let mut blocks = match from_settings {
+        true => Blocks::remote().with_settings(&settings.kubo)?,
+        // Exactly what was named: a node would mend what is wrong there.
+        false => Blocks::remote(),
+    };
     for source in named {
         let is_url = source.starts_with("http://") || source.starts_with("https://");
         let added = if is_url { blocks.with_gateway(&source) } else { blocks.with_directory(&source) };

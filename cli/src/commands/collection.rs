@@ -3,6 +3,7 @@
 
 mod append;
 mod blocks;
+mod car;
 mod key;
 mod usage;
 
@@ -90,6 +91,16 @@ The name is that of the collection. The new version is registered, and the contr
 
 What was published is pinned. Copies that were fetched from gateways are not.")]
     Gc(blocks::Gc),
+    /// Write a collection into one CAR file, which any IPFS program opens
+    #[command(after_help = "Example: offsetdata collection export-car 0x1f… -o mails.car
+
+The file is CARv1, depth first, its root is the manifest. Chunks stay encrypted. Of a CID no chain is asked.")]
+    ExportCar(car::Export),
+    /// Read a collection, or a file, from a CAR file into the block store, and pin it
+    #[command(after_help = "Example: offsetdata collection import-car mails.car
+
+Every block is verified. Cut short, it goes on when it is repeated.")]
+    ImportCar(car::Import),
 }
 
 impl Collection {
@@ -104,6 +115,8 @@ impl Collection {
             Self::Pin { id } => blocks::pin(settings, id, true).await,
             Self::Unpin { id } => blocks::pin(settings, id, false).await,
             Self::Gc(command) => command.run(settings).await,
+            Self::ExportCar(command) => command.run(settings).await,
+            Self::ImportCar(command) => command.run(settings).await,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use alloy::primitives::U256;
 use anyhow::{Context as _, bail, ensure};
+use offsetdata_content::blocks::KuboSettings;
 use offsetdata_content::{Blocks, gateway};
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_sdk::{Account, Chain, token};
@@ -51,6 +52,10 @@ pub(crate) struct Dev {
     /// Port of the chain's RPC endpoint
     #[arg(long, default_value_t = 8545)]
     rpc_port: u16,
+    /// A chain that runs already is used, instead of starting anvil: one with id 31337 where the development accounts
+    /// have ETH, as `scripts/geth run` gives it. --fresh does not forget what is on it
+    #[arg(long, value_name = "URL", conflicts_with_all = ["rpc_port", "block_time"])]
+    rpc_url: Option<String>,
     /// Port of the indexer
     #[arg(long, default_value_t = 8450)]
     indexer_port: u16,
@@ -69,10 +74,14 @@ pub(crate) struct Dev {
     /// Seconds between a worker's commitments
     #[arg(long, default_value_t = 2)]
     commit_seconds: u64,
+    /// The Kubo node that every service is told of
+    #[arg(skip)]
+    kubo: KuboSettings,
 }
 
 impl Dev {
-    pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, settings: Settings) -> anyhow::Result<()> {
+        self.kubo = settings.kubo.clone();
         let root = repository()?;
         let known = self.dir.join("logs").is_dir();
         ensure!(
@@ -108,6 +117,9 @@ impl Dev {
             ("gateway", "--gateway-port", self.gateway_port),
             ("blocks", "--blocks-port", self.blocks_port),
         ] {
+            if part == "chain" && self.rpc_url.is_some() {
+                continue;
+            }
             TcpListener::bind(("127.0.0.1", port)).await.map(drop).with_context(|| {
                 format!("port {port} for the {part} is taken: stop what has it, or name another with {flag}")
             })?;
@@ -117,18 +129,29 @@ impl Dev {
 
     async fn serve(&self, settings: &Settings, root: &Path, parts: &mut Parts) -> anyhow::Result<()> {
         let deployment = Deployment::dev()?;
-        eprintln!("chain       starting anvil");
-        parts.start(self.anvil(root)?).await?;
-        let rpc = format!("http://127.0.0.1:{}", self.rpc_port);
+        let rpc = match &self.rpc_url {
+            Some(url) => {
+                eprintln!("chain       the one at {url}");
+                url.clone()
+            }
+            None => {
+                eprintln!("chain       starting anvil");
+                parts.start(self.anvil(root)?).await?;
+                format!("http://127.0.0.1:{}", self.rpc_port)
+            }
+        };
         wait_for_chain(&rpc).await?;
         let chain = self.contracts(root, &rpc, deployment).await?;
         let addresses = serde_json::to_string_pretty(chain.deployment())?;
         std::fs::write(self.dir.join("deployment.json"), addresses).context("writing deployment.json")?;
-        let blocks = Blocks::directory(self.dir.join("blocks"))?;
+        let blocks = Blocks::directory(self.dir.join("blocks"))?.with_settings(&self.kubo)?;
+        if let Some(kubo) = blocks.kubo() {
+            eprintln!("blocks      at a Kubo node, version {}", kubo.version().await?);
+        }
         let listener = TcpListener::bind(("127.0.0.1", self.blocks_port))
             .await
             .with_context(|| format!("port {} for the blocks", self.blocks_port))?;
-        tokio::spawn(async move { axum::serve(listener, gateway::router(blocks)).await });
+        tokio::spawn(async move { axum::serve(listener, gateway::router(blocks.without_network())).await });
         for part in [self.indexer(&rpc)?, self.gateway(&rpc)?, self.relayer(&rpc)?, self.worker(&rpc)?] {
             eprintln!("{:<11} starting", part.name());
             parts.start(part).await?;
@@ -148,8 +171,14 @@ impl Dev {
         }
         eprintln!("contracts   building and deploying");
         let log = std::fs::File::create(self.dir.join("logs/deploy.log"))?;
-        let status = Command::new(root.join("scripts/deploy"))
-            .args(["--rpc-url", rpc, "--unlocked", "--sender", &deployer.address().to_string()])
+        let mut deploy = Command::new(root.join("scripts/deploy"));
+        deploy.args(["--rpc-url", rpc]);
+        match &self.rpc_url {
+            None => deploy.args(["--unlocked", "--sender", &deployer.address().to_string()]),
+            // Other nodes don't hold the development accounts. Everyone knows this key: it is no secret.
+            Some(_) => deploy.args(["--private-key", &deployer.signer().to_bytes().to_string()]),
+        };
+        let status = deploy
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true)
@@ -262,7 +291,7 @@ async fn wait_for_chain(rpc: &str) -> anyhow::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!("anvil does not answer at {rpc}; is the port taken? see logs/chain.log")
+    bail!("no chain answers at {rpc}; is the port taken? see logs/chain.log")
 }
 
 /// Ctrl-C, or the signal that a supervisor sends.

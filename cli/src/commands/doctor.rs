@@ -100,6 +100,7 @@ impl Doctor {
             findings.push(checks::relayer(sponsor, chain.as_ref(), "sponsor").await);
         }
         findings.push(checks::blocks(settings));
+        findings.extend(checks::kubo(settings).await);
         findings.extend(checks::account(settings, chain.as_ref()).await);
         findings
     }

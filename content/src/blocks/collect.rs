@@ -32,13 +32,28 @@ pub struct Collected {
 }
 
 impl Blocks {
-    /// Keeps a collection, by the CID of its manifest, from garbage collection. Pinning again changes nothing.
+    /// Keeps a collection, by the CID of its manifest, from garbage collection. Pinning again changes nothing. At a Kubo
+    /// node it is one recursive pin, and what the node lacks of the collection is brought there first.
     ///
     /// # Errors
-    /// No directory, or a file that cannot be written.
+    /// Nowhere to write to, a file that cannot be written, a block that is nowhere, a node that does not pin.
     pub async fn pin(&self, manifest: Cid) -> Result<(), ContentError> {
+        if self.kubo.is_some() {
+            self.complete(manifest).await?;
+        }
+        self.pin_stored(manifest).await
+    }
+
+    /// The same for a collection whose blocks were all just written.
+    pub(crate) async fn pin_stored(&self, manifest: Cid) -> Result<(), ContentError> {
         parts(&manifest)?;
-        let root = self.writable()?.root().join("pins");
+        let destination = self.destination()?;
+        if let Some(kubo) = &destination.kubo {
+            let mut walked = |blocks| tracing::debug!(%manifest, blocks, "the node pins");
+            kubo.pin(&manifest, true, &mut walked).await?;
+        }
+        let Some(directory) = destination.directory else { return Ok(()) };
+        let root = directory.root().join("pins");
         blocking(move || {
             let path = root.join(manifest.to_string());
             std::fs::File::create(&path)
@@ -49,13 +64,21 @@ impl Blocks {
         .await
     }
 
-    /// Leaves a collection to garbage collection. Says whether it was pinned.
+    /// Leaves a collection to garbage collection, here and at the Kubo node. Says whether it was pinned at either.
     ///
     /// # Errors
     /// As [`Blocks::pin`].
     pub async fn unpin(&self, manifest: Cid) -> Result<bool, ContentError> {
-        let root = self.writable()?.root().join("pins");
-        blocking(move || {
+        let there = match &self.kubo {
+            Some(kubo) => kubo.unpin(&manifest).await?,
+            None => false,
+        };
+        let root = match self.writable() {
+            Ok(directory) => directory.root().join("pins"),
+            Err(_) if self.kubo.is_some() => return Ok(there),
+            Err(error) => return Err(error),
+        };
+        let here = blocking(move || {
             let path = root.join(manifest.to_string());
             match std::fs::remove_file(&path) {
                 Ok(()) => sync_folder(&root).map(|()| true),
@@ -63,10 +86,11 @@ impl Blocks {
                 Err(source) => Err(failed("deleting", &path, source)),
             }
         })
-        .await
+        .await?;
+        Ok(here || there)
     }
 
-    /// The manifests of the pinned collections.
+    /// The manifests of the collections that are pinned in the directory.
     ///
     /// # Errors
     /// No directory, or one that cannot be read.

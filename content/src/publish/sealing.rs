@@ -1,12 +1,12 @@
 //! Seals a chunk and writes its blocks, on a thread of its own. It syncs nothing: blocks are brought to disk together.
 
 use offsetdata_protocol::chunk::ChunkBuilder;
-use offsetdata_protocol::cid::{Cid, RAW};
+use offsetdata_protocol::cid::RAW;
 use offsetdata_protocol::manifest::ChunkEntry;
 
 use super::PublishOptions;
 use crate::ContentError;
-use crate::blocks::directory::{Directory, Keep, Staged};
+use crate::blocks::destination::{Destination, Prepared};
 use crate::blocks::file_blocks;
 
 /// Where a chunk stands in its collection.
@@ -20,7 +20,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) entry: ChunkEntry,
-    pub(super) staged: Vec<Staged>,
+    pub(super) staged: Vec<Prepared>,
     /// The builder, empty, to be used again.
     pub(super) builder: ChunkBuilder,
 }
@@ -29,16 +29,16 @@ pub(super) fn seal(
     mut builder: ChunkBuilder,
     options: &PublishOptions,
     place: Place,
-    directory: &Directory,
+    destination: &Destination,
 ) -> Result<Sealed, ContentError> {
     let PublishOptions { key, visibility, series, codec, .. } = options;
     let sealed = builder.seal(key, *visibility, *series, place.ordinal, place.first, *codec)?;
     let mut staged = Vec::new();
     if sealed.entry.cid.codec() == RAW {
-        staged.push(stage(directory, &sealed.entry.cid, &sealed.bytes)?);
+        staged.push(destination.stage(&sealed.entry.cid, &sealed.bytes)?);
     } else {
         let mut failed = None;
-        file_blocks(&sealed.bytes, &mut |cid, block| match stage(directory, &cid, block) {
+        file_blocks(&sealed.bytes, &mut |cid, block| match destination.stage(&cid, block) {
             Ok(block) => staged.push(block),
             Err(error) => failed = Some(error),
         });
@@ -47,8 +47,4 @@ pub(super) fn seal(
         }
     }
     Ok(Sealed { entry: sealed.entry, staged, builder })
-}
-
-pub(super) fn stage(directory: &Directory, cid: &Cid, block: &[u8]) -> Result<Staged, ContentError> {
-    directory.stage(cid, block, Keep::WhileReached)
 }

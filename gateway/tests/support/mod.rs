@@ -292,6 +292,7 @@ pub fn config(folder: &std::path::Path, rpc_url: &str) -> Config {
         database_url: database::url_in(folder).into(),
         deployment: folder.join("deployment.json"),
         blocks: folder.join("blocks"),
+        kubo: Default::default(),
         gateway: Vec::new(),
         listen: "127.0.0.1:0".parse().unwrap(),
         calls_per_second: 0,

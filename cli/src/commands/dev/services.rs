@@ -25,10 +25,23 @@ impl Dev {
 
     fn service(&self, name: &'static str, rpc: &str) -> anyhow::Result<Command> {
         let mut command = Command::new(std::env::current_exe().context("finding this program")?);
-        command.arg(name).env("OFFSETDATA_RPC_URL", rpc).env("OFFSETDATA_BLOCKS", self.dir.join("blocks"));
+        // With a Kubo node each has a folder of its own, as on machines of their own: what they share is at the node.
+        let blocks = match &self.kubo.kubo {
+            Some(_) => self.dir.join(format!("{name}-blocks")),
+            None => self.dir.join("blocks"),
+        };
+        command.arg(name).env("OFFSETDATA_RPC_URL", rpc).env("OFFSETDATA_BLOCKS", blocks);
         command.env("OFFSETDATA_DEPLOYMENT", self.dir.join("deployment.json"));
         let file = || format!("sqlite:{}", self.dir.join("offsetdata.db").display());
         command.env("OFFSETDATA_DATABASE_URL", self.database_url.clone().unwrap_or_else(file));
+        // In the environment, as arguments are seen by other users.
+        if let Some(url) = &self.kubo.kubo {
+            command.env("OFFSETDATA_KUBO", url);
+        }
+        if let Some(auth) = &self.kubo.kubo_auth {
+            command.env("OFFSETDATA_KUBO_AUTH", auth.reveal());
+        }
+        command.env("OFFSETDATA_KUBO_KEEP_LOCAL", self.kubo.kubo_keep_local.to_string());
         Ok(command)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, U256};
 use alloy::providers::Provider;
 use offsetdata_content::Blocks;
+use offsetdata_content::blocks::Kubo;
 use offsetdata_protocol::bindings::token::DevToken;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_sdk::{Chain, Gateway, Relayer, billing, token};
@@ -154,6 +155,23 @@ pub(super) fn blocks(settings: &Settings) -> Finding {
             Err(error) => Finding::fail("blocks", error.to_string(), "may this user write there?"),
         },
     }
+}
+
+/// The Kubo node, where one is named.
+pub(super) async fn kubo(settings: &Settings) -> Option<Finding> {
+    let url = settings.kubo.kubo.as_ref()?;
+    let asked = match Kubo::new(url, settings.kubo.kubo_auth.as_ref()) {
+        Ok(kubo) => kubo.version().await,
+        Err(error) => Err(error),
+    };
+    Some(match asked {
+        Ok(version) => Finding::ok("kubo", format!("version {version}")),
+        Err(error) => Finding::fail(
+            "kubo",
+            error.to_string(),
+            "does `ipfs daemon` run, and is its RPC (Addresses.API) there? A secret goes into OFFSETDATA_KUBO_AUTH",
+        ),
+    })
 }
 
 /// The account, what it has, and what the contracts owe it and may take.
