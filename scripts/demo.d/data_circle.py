@@ -31,7 +31,7 @@ def publish(network: Network, folder: Path) -> dict:
     flipped = bytearray(whole)
     flipped[len(flipped) // 2] ^= 1
     chunk.write_bytes(flipped)
-    refused = network.run("collection", "verify", published["id"], fails=True)["error"]
+    refused = network.run("collection", "verify", published["id"], fails=True, here=True)["error"]
     chunk.write_bytes(whole)
     said = next((line for line in refused.splitlines() if line.startswith("error:")), refused)
     check("expected" in refused and "found" in refused, f"a flipped byte is refused: {said}")
@@ -130,7 +130,7 @@ def audit(network: Network, published: dict, work: Path) -> dict:
         check(proven["ok"], "record 77 is in it, the ranges hold, all chunks are as published")
         whole = chunk.read_bytes()
         chunk.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        tampered = network.run(*words, fails=True)
+        tampered = network.run(*words, fails=True, here=True)
         chunk.write_bytes(whole)
         check(tampered["tampered"] and tampered["code"] == 1, f"a changed byte of {chunk.name} is found")
     finally:

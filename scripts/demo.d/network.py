@@ -53,23 +53,27 @@ def free_ports(count: int) -> list[int]:
 class Network:
     """`offsetdata dev` in a folder of its own, and commands against it."""
 
-    def __init__(self, folder: Path, default_ports: bool):
+    def __init__(self, folder: Path, default_ports: bool, rpc_url: str | None = None, kubo: str | None = None):
         self.folder = folder
         rpc, indexer, relayer, gateway, blocks = (8545, 8450, 8460, 8470, 8480) if default_ports else free_ports(5)
-        command = [PROGRAM, "dev", "--dir", folder, "--rpc-port", rpc, "--indexer-port", indexer]
+        command = [PROGRAM, "dev", "--dir", folder, "--indexer-port", indexer]
+        command += ["--rpc-url", rpc_url] if rpc_url else ["--rpc-port", rpc]
         command += ["--relayer-port", relayer, "--gateway-port", gateway, "--blocks-port", blocks, "--json"]
         self.env = {
             **os.environ,
-            "OFFSETDATA_RPC_URL": f"http://127.0.0.1:{rpc}",
+            "OFFSETDATA_RPC_URL": rpc_url or f"http://127.0.0.1:{rpc}",
             "OFFSETDATA_INDEXER_URL": f"http://127.0.0.1:{indexer}",
             "OFFSETDATA_BLOCKS": str(folder / "blocks"),
             "OFFSETDATA_GATEWAY_URL": f"http://127.0.0.1:{gateway}",
             "OFFSETDATA_RELAYER_URL": f"http://127.0.0.1:{relayer}",
         }
+        # Blocks go to the node, and into the folder too, where the demo alters them.
+        at_node = {"OFFSETDATA_KUBO": kubo, "OFFSETDATA_KUBO_KEEP_LOCAL": "true"} if kubo else {}
+        self.env |= at_node
         self.relayer_url = f"http://127.0.0.1:{relayer}"
         self.graphql_url = f"http://127.0.0.1:{indexer}/graphql"
         words = [str(word) for word in command]
-        self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **at_node}, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 300
         while not (folder / "ready.json").exists():
             if self.process.poll() is not None:
@@ -79,10 +83,12 @@ class Network:
             time.sleep(0.1)
         self.ready = json.loads((folder / "ready.json").read_text())
 
-    def run(self, *words: object, account: str | None = None, fails: bool = False) -> dict:
-        """One command; its JSON. With `fails` it has to fail, and what it said is given."""
+    def run(self, *words: object, account: str | None = None, fails: bool = False, here: bool = False) -> dict:
+        """One command; its JSON. With `fails` it has to fail, and what it said is given. With `here` it has the folder's
+        blocks alone: a node would mend what is altered there."""
         command = [str(PROGRAM), *map(str, words), "--json"] + (["--as", account] if account else [])
-        result = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=600)
+        env = {name: value for name, value in self.env.items() if not (here and name.startswith("OFFSETDATA_KUBO"))}
+        result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
         if fails:
             if result.returncode == 0:
                 raise Failed(f"{' '.join(command[1:3])} should have failed")

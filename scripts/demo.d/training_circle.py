@@ -203,7 +203,7 @@ def audit(circle: Circle, training: dict, recovery: Path, work: Path) -> dict:
         record = max(network.blocks(), key=lambda file: file.stat().st_size)
         before = record.read_bytes()
         record.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-        refused = network.run(*words, "--recovery", recovery, "--re-execute", fails=True)
+        refused = network.run(*words, "--recovery", recovery, "--re-execute", fails=True, here=True)
         record.write_bytes(before)
         found.append(refused["code"] == 1)
         check(found[-1], f"a changed byte of a record is found: {reason_of(refused)}")

@@ -7,7 +7,16 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { createTestClient, decodeErrorResult, defineChain, http, parseEventLogs, publicActions, walletActions } from 'viem'
+import {
+  createTestClient,
+  decodeErrorResult,
+  defineChain,
+  http,
+  parseEventLogs,
+  publicActions,
+  toHex,
+  walletActions,
+} from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -31,12 +40,15 @@ export function committed(...parts) {
   return JSON.parse(readFileSync(path.join(ROOT, 'protocol', ...parts), 'utf8'))
 }
 
-/** Starts a chain and deploys. `stop` ends it. */
+/** Starts a chain and deploys, or deploys to the one at OFFSETDATA_TEST_RPC_URL. `stop` ends what was started. */
 export async function start() {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  const anvil = spawn(path.join(ROOT, '.tools/bin/anvil'), ['--port', String(port), '--silent'], { stdio: 'ignore' })
-  const stop = () => anvil.kill('SIGKILL')
+  const given = process.env.OFFSETDATA_TEST_RPC_URL
+  const port = given ? 0 : await freePort()
+  const url = given ?? `http://127.0.0.1:${port}`
+  const anvil = given
+    ? undefined
+    : spawn(path.join(ROOT, '.tools/bin/anvil'), ['--port', String(port), '--silent'], { stdio: 'ignore' })
+  const stop = () => anvil?.kill('SIGKILL')
   process.once('exit', stop)
   try {
     const chain = defineChain({
@@ -62,7 +74,10 @@ export async function start() {
       .extend(walletActions)
     await until(() => client.getBlockNumber({ cacheTime: 0 }), 60)
     const before = committed('deployments', '31337.json')
-    await run('scripts/deploy', ['--rpc-url', url, '--unlocked', '--sender', accounts.deployer.address])
+    // Other nodes don't hold anvil's accounts. Everyone knows this key: it is no secret.
+    const key = toHex(accounts.deployer.getHdKey().privateKey)
+    const signing = given ? ['--private-key', key] : ['--unlocked', '--sender', accounts.deployer.address]
+    await run('scripts/deploy', ['--rpc-url', url, ...signing])
     return { client, accounts, before, ...contractsOf(client), stop }
   } catch (error) {
     stop()
@@ -132,8 +147,13 @@ export async function now(client) {
   return Number((await client.getBlock()).timestamp)
 }
 
-/** Lets time pass on the chain. */
+/** Lets time pass on the chain: at once with anvil, by waiting elsewhere. */
 export async function pass(client, seconds) {
+  if (process.env.OFFSETDATA_TEST_RPC_URL) {
+    const end = (await now(client)) + seconds
+    while ((await now(client)) < end) await new Promise((resolve) => setTimeout(resolve, 1000))
+    return
+  }
   await client.increaseTime({ seconds })
   await client.mine({ blocks: 1 })
 }
