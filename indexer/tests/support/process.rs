@@ -31,6 +31,7 @@ pub async fn index_where_asked() {
     let config = Config {
         source: source(folder, rpc_url),
         blocks: folder.join("blocks"),
+        kubo: Default::default(),
         gateways: Vec::new(),
         listen: listen.parse().unwrap(),
         poll_ms: 10,
