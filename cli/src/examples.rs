@@ -42,7 +42,7 @@ fn settings(file: &str) -> (BTreeMap<String, String>, BTreeSet<String>) {
     (set, other)
 }
 
-/// A service's own settings by the name of their variable: those of every command stand above it.
+/// A service's own settings by the name of their variable. Those of every command are none of it, but where blocks are.
 fn service(name: &str) -> Command {
     let mut cli = Cli::command();
     cli.build();
@@ -50,9 +50,11 @@ fn service(name: &str) -> Command {
 }
 
 fn own(command: &Command) -> BTreeMap<String, clap::Arg> {
-    let arguments = command.get_arguments().filter(|argument| !argument.is_global_set());
+    let arguments = command.get_arguments();
     let named = arguments.filter_map(|argument| {
-        argument.get_env().map(|name| (name.to_str().unwrap().to_owned(), argument.clone()))
+        let name = argument.get_env()?.to_str().unwrap();
+        let is_own = !argument.is_global_set() || name.starts_with("OFFSETDATA_KUBO");
+        is_own.then(|| (name.to_owned(), argument.clone()))
     });
     named.collect()
 }
@@ -84,8 +86,8 @@ fn minimal_examples_are_taken() {
         assert!(other.is_empty());
         parse(service, &file, &set);
         let (full, _) = settings(&format!("{service}.full.env"));
-        for (name, value) in &set {
-            assert_eq!(full.get(name), Some(value), "{file} and the full example differ in {name}");
+        for name in set.keys() {
+            assert!(full.contains_key(name), "{file} has {name}, the full example has not");
         }
     }
 }

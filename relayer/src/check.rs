@@ -3,8 +3,8 @@
 
 use alloy::primitives::Address;
 use alloy::transports::http::reqwest;
-use offsetdata_protocol::check::Finding;
 use offsetdata_node::Look;
+use offsetdata_protocol::check::Finding;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::relay_api::RelayerInfo;
 use offsetdata_store::chain::blocks;
@@ -30,7 +30,10 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     match (&addresses, &deployment) {
         (Ok((scheduler, signers)), _) => {
             let signers: Vec<String> = signers.iter().map(Address::to_string).collect();
-            findings.push(Finding::good("keys", format!("scheduler {scheduler}, signers {}", signers.join(", "))));
+            findings.push(Finding::good(
+                "keys",
+                format!("scheduler {scheduler}, signers {}", signers.join(", ")),
+            ));
         }
         (Err(error), _) => findings.push(Finding::bad("keys", error.to_string())),
     }
@@ -111,9 +114,10 @@ fn endpoint(look: &Look, expected: u64) -> Finding {
                 format!("{}: it serves chain {actual}, the deployment is on {expected}", look.position);
             Finding::bad(what, detail)
         }
-        (Some(actual), Some(head), None) if look.is_behind => {
-            Finding::warning(what, format!("{}: chain {actual}, block {head}, behind another one", look.position))
-        }
+        (Some(actual), Some(head), None) if look.is_behind => Finding::warning(
+            what,
+            format!("{}: chain {actual}, block {head}, behind another one", look.position),
+        ),
         (Some(actual), Some(head), None) => {
             Finding::good(what, format!("{}: chain {actual}, block {head}", look.position))
         }

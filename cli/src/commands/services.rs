@@ -94,7 +94,11 @@ impl RelayerService {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         match self.verb {
             Some(RelayerVerb::Check) => {
-                return report(settings.json, "relayer", &offsetdata_relayer::check::check(&self.config).await);
+                return report(
+                    settings.json,
+                    "relayer",
+                    &offsetdata_relayer::check::check(&self.config).await,
+                );
             }
             Some(RelayerVerb::Withdraw) => {
                 let withdrawn = offsetdata_relayer::withdraw::withdraw(&self.config, WITHDRAWN_WITHIN).await;
