@@ -12,6 +12,7 @@ use offsetdata_indexer::verify_database;
 use offsetdata_store::chain::blocks;
 use offsetdata_store::{Tables, lease};
 use serde_json::{Value, json};
+use support::database::stop_between_writes;
 use support::node::Node;
 use support::process::{Process, source};
 use support::{deployment, events};
@@ -86,7 +87,8 @@ async fn one_writes_and_the_other_takes_over() {
     }
 
     // Asleep for longer than its lease, the first one is not the writer any more; awake again, it sees that.
-    first.signal("STOP");
+    let pool = offsetdata_store::connect(&source.database_url).await.unwrap();
+    stop_between_writes(&pool, |name| first.signal(name)).await;
     let took =
         until("the second takes over", async || role(&at_second).await.as_deref() == Some("writer")).await;
     assert!(took < Duration::from_secs(15), "{took:?}");
@@ -110,7 +112,6 @@ async fn one_writes_and_the_other_takes_over() {
     let head = node.head().await;
     until("the first writes", async || block(&at_first).await == Some(head)).await;
 
-    let pool = offsetdata_store::connect(&source.database_url).await.unwrap();
     let mut conn = pool.acquire().await.unwrap();
     let lease = lease::find(&mut conn, Tables::Chain).await.unwrap().unwrap();
     assert_eq!(lease.epoch.0, 3, "each takeover has an epoch of its own");

@@ -4,6 +4,7 @@
 
 mod network;
 
+use network::database::{stop_between_writes, url_in};
 use network::{Network, Worker, account, poor};
 use offsetdata_protocol::Digest;
 use offsetdata_sdk::models::{self, Metadata};
@@ -37,7 +38,8 @@ async fn one_works_and_the_other_takes_over() {
     let refused: Value = refused.json().await.unwrap();
     assert_eq!(refused["code"], "standby");
 
-    network.signal_relayer("STOP");
+    let pool = offsetdata_store::connect(&url_in(network.folder.path())).await.unwrap();
+    stop_between_writes(&pool, |name| network.signal_relayer(name)).await;
     network.until("the second takes over", || async { ready(&second).await == 200 }).await;
     network.relayer_url = second.clone();
     // It gives the job away, and its transactions land: it has the signer too.

@@ -77,22 +77,22 @@ impl Dialect {
     /// How a transaction of PostgreSQL comes to what SQLite's `begin immediate` gives: one writer at a time, who sees everything
     /// that those before it wrote. Locking a table takes no snapshot, so the transaction's begins after the wait; any other lock
     /// would show the writer what was there before it waited. Writers of other tables go on meanwhile. A writer that stopped in
-    /// the middle holds up the others for a minute at most.
+    /// the middle holds up the others for ten seconds at most.
     pub(crate) fn lock(self, tables: Option<Tables>) -> Option<&'static str> {
         match (self, tables) {
             (Self::Sqlite, _) => None,
             (Self::Postgres, None) => Some(
-                "set local idle_in_transaction_session_timeout = '60s'; \
+                "set local idle_in_transaction_session_timeout = '10s'; \
                  lock table chain_leases, gateway_leases, relay_leases in exclusive mode",
             ),
             (Self::Postgres, Some(Tables::Chain)) => Some(
-                "set local idle_in_transaction_session_timeout = '60s'; lock table chain_leases in exclusive mode",
+                "set local idle_in_transaction_session_timeout = '10s'; lock table chain_leases in exclusive mode",
             ),
             (Self::Postgres, Some(Tables::Relay)) => Some(
-                "set local idle_in_transaction_session_timeout = '60s'; lock table relay_leases in exclusive mode",
+                "set local idle_in_transaction_session_timeout = '10s'; lock table relay_leases in exclusive mode",
             ),
             (Self::Postgres, Some(Tables::Gateway)) => Some(
-                "set local idle_in_transaction_session_timeout = '60s'; lock table gateway_leases in exclusive mode",
+                "set local idle_in_transaction_session_timeout = '10s'; lock table gateway_leases in exclusive mode",
             ),
         }
     }

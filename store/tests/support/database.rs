@@ -72,6 +72,21 @@ pub fn postgres_url() -> Result<String, String> {
     Ok(cluster.lock().unwrap_or_else(std::sync::PoisonError::into_inner).new_database())
 }
 
+/// Stops a process by `signal("STOP")` where it is not in the middle of a transaction: the lock of a file would stay with it, for as
+/// long as it lives.
+pub async fn stop_between_writes(pool: &Pool, signal: impl Fn(&str)) {
+    for _ in 0..100 {
+        signal("STOP");
+        let writes = tokio::time::timeout(std::time::Duration::from_secs(1), pool.write()).await;
+        if matches!(writes, Ok(Ok(_))) {
+            return;
+        }
+        signal("CONT");
+        tokio::time::sleep(std::time::Duration::from_millis(37)).await;
+    }
+    panic!("it is always writing");
+}
+
 /// Says that a test did not run, for `scripts/tally.py`: libtest knows only tests that are never run. Written past libtest, which
 /// keeps what tests print.
 pub fn skipped(test: &str, reason: &str) {
