@@ -17,14 +17,12 @@ pub fn logs_of(
     contracts: &[Address],
 ) -> Result<Vec<Log>, IndexerError> {
     let mut logs = Vec::new();
-    let mut index = 0;
-    for log in receipts.iter().flat_map(|receipt| receipt.inner.logs()) {
+    for (index, log) in (0..).zip(receipts.iter().flat_map(|receipt| receipt.inner.logs())) {
         if (log.block_hash, log.log_index) != (Some(header.hash), Some(index)) {
             let reason =
                 format!("a receipt of block {} names another place for its log {index}", header.number);
             return Err(IndexerError::inconsistent(reason));
         }
-        index += 1;
         if contracts.contains(&log.address()) {
             logs.push(log.clone());
         }
