@@ -108,7 +108,8 @@ impl Weather<'_> {
             self.down += 1;
         }
         let needed = network.node.head().await + 1 - place;
-        let depth = self.chance.between(needed, needed.max(DEEPEST));
+        // What lies deeper by now is not reached, and not counted.
+        let depth = self.chance.between(needed.min(DEEPEST), DEEPEST);
         let lost = network.node.reorg(depth, &network.services()).await;
         for raw in &lost {
             network.node.send_again(raw).await;
@@ -116,7 +117,7 @@ impl Weather<'_> {
         if let Some(part) = down {
             network.start_part(part).await;
         }
-        *self.under.entry(what).or_default() += 1;
+        *self.under.entry(what).or_default() += u64::from(depth >= needed);
         self.deepest = self.deepest.max(depth);
     }
 
