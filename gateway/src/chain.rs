@@ -19,6 +19,8 @@ use crate::GatewayError;
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// So long a transaction may take to come into a block before it is replaced.
 const MINED_WITHIN: Duration = Duration::from_secs(45);
+/// What is in no block after so long is sent again.
+const SENT_AGAIN: Duration = Duration::from_secs(3);
 /// What a node that has no opinion on tips gets, in wei.
 const DEFAULT_TIP: u128 = 1_000_000_000;
 
@@ -300,7 +302,7 @@ impl Chain {
                 Some(text) if !underpriced && !text.contains("already") => return Err(failed(text)),
                 _ => {}
             }
-            if !underpriced && let Some(receipt) = self.receipt_of(&sent).await? {
+            if !underpriced && let Some(receipt) = self.receipt_of(&sent, &raw).await? {
                 if receipt.status() {
                     return Ok(receipt);
                 }
@@ -323,14 +325,24 @@ impl Chain {
     }
 
     /// The receipt of whichever of these comes into a block.
-    async fn receipt_of(&self, sent: &[B256]) -> Result<Option<TransactionReceipt>, GatewayError> {
+    async fn receipt_of(
+        &self,
+        sent: &[B256],
+        raw: &[u8],
+    ) -> Result<Option<TransactionReceipt>, GatewayError> {
         let until = tokio::time::Instant::now() + MINED_WITHIN;
+        let mut again = tokio::time::Instant::now() + SENT_AGAIN;
         while tokio::time::Instant::now() < until {
             for hash in sent {
                 let call = self.provider.get_transaction_receipt(*hash);
                 if let Ok(Some(receipt)) = self.timed("eth_getTransactionReceipt", call).await {
                     return Ok(Some(receipt));
                 }
+            }
+            if tokio::time::Instant::now() >= again {
+                // Nodes forget, and reorgs take away; where it is known this is refused.
+                let _ = self.timed("eth_sendRawTransaction", self.provider.send_raw_transaction(raw)).await;
+                again = tokio::time::Instant::now() + SENT_AGAIN;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
