@@ -49,7 +49,7 @@ async fn commitments_of_several_requests_travel_together_and_each_earns_its_fee(
     }
     let pool = connect(&network.database()).await.unwrap();
     let landed = || async {
-        let counts = landed_by_kind(&mut *pool.acquire().await.unwrap()).await.unwrap();
+        let counts = landed_by_kind(&mut pool.acquire().await.unwrap()).await.unwrap();
         counts.into_iter().collect::<BTreeMap<String, u64>>()
     };
     network.until("the first ones land", || async { landed().await.get("commitAssigned") == Some(&3) }).await;

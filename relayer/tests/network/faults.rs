@@ -147,7 +147,7 @@ impl Inner {
                 let answer = self.forward(call).await?;
                 let mut state = self.state.lock().unwrap();
                 // Kept for a while, so that it becomes old.
-                if state.next() % 4 == 0 {
+                if state.next().is_multiple_of(4) {
                     state.head = Some(answer["result"].clone());
                 }
                 Some(answer)

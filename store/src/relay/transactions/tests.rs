@@ -120,7 +120,8 @@ async fn what_travels_together_stands_together_until_it_is_taken_off() {
     assert_eq!(insert_carrier(&mut tx, again, &[1]).await.unwrap(), None, "it is carried already");
     tx.rollback().await.unwrap();
     let mut tx = pool.write().await.unwrap();
-    assert_eq!(list_in(&mut tx, A, "signed", 9).await.unwrap(), [carrier.clone()], "without what it carries");
+    let listed = list_in(&mut tx, A, "signed", 9).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&carrier), "without what it carries");
     assert_eq!(requests_in_flight(&mut tx, A).await.unwrap().len(), 2);
 
     let included = TransactionRow {
