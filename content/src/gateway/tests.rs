@@ -4,7 +4,6 @@ use offsetdata_protocol::cid::FileNode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 
 use super::*;
-use crate::car;
 
 async fn serve(blocks: Blocks) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
