@@ -48,7 +48,7 @@ async fn files_go_both_ways() {
         let cid = here.put_file(&data).await.unwrap();
         let file = tokio::fs::File::create(path("ours.car")).await.unwrap();
         car::export(&here, cid, Scope::All, file, &mut |_| {}).await.unwrap();
-        assert_eq!(words(&program, &["roots", &path("ours.car")]), [root.clone()]);
+        assert_eq!(words(&program, &["roots", &path("ours.car")]), [root.as_str()]);
         let _ = std::fs::remove_file(path("out"));
         words(&program, &["unpack", &path("ours.car"), "--output", &path("out")]);
         assert!(std::fs::read(path("out")).unwrap() == data, "{length}");
@@ -96,7 +96,7 @@ async fn it_lists_every_block_of_a_collection() {
     let file = tokio::fs::File::create(&path).await.unwrap();
     car::export(&blocks, published.manifest_cid, Scope::All, file, &mut |_| {}).await.unwrap();
     let manifest = published.manifest_cid.to_string();
-    assert_eq!(words(&program, &["roots", &path]), [manifest.clone()]);
+    assert_eq!(words(&program, &["roots", &path]), [manifest.as_str()]);
     let listed = words(&program, &["blocks", &path]);
     // The manifest, its page, and 63 chunks.
     assert_eq!(listed.len(), 65);
