@@ -221,7 +221,7 @@ fn every_shape_within_the_limits_trains() {
     {
         let mut splits = Splits::<ImageSet>::default();
         for record in 0..6u64 {
-            let samples = (width * height) as usize * (color.bits_per_pixel() / 8) as usize;
+            let samples = (width * height) as usize * color.samples();
             let pixels = vec![(record % 2 * 255) as u8; samples];
             splits.train.push(record, &png(width, height, color, &pixels), record % 2).unwrap();
         }
