@@ -32,6 +32,9 @@ UNITTEST_FIXTURE = re.compile(r"^(?:setUp|tearDown)(?:Class|Module) \(.*\) \.\.\
 NODE_COUNT = re.compile(r"^# (pass|fail|cancelled|skipped|todo) (\d+)$")
 NODE_SKIPPED = re.compile(r"^\s*ok \d+ - (.+?) # (?:SKIP|TODO)\b ?(.*)$")
 
+# As automake has it.
+UNAVAILABLE = 77
+
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 REASON = re.compile(r"^skipped: (.+)$")
 
@@ -72,6 +75,16 @@ class Waiting:
 def check(text, code):
     """A check of our own: the exit code is the result."""
     return Tally(passed=1) if code == 0 else Tally(failed=1, notes=[f"exit code {code}"])
+
+
+def unless_unavailable(count):
+    """The same, but exit code 77 says that what is needed can't be had here, and the last line why."""
+    def counted(text, code):
+        if code != UNAVAILABLE:
+            return count(text, code)
+        said = [line for line in _lines(text) if line]
+        return Tally(skipped=1, skips=[said[-1] if said else "no reason given"])
+    return counted
 
 
 def cargo_test(text, code):

@@ -53,18 +53,6 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 all doctests ran in 0.65s; merged doctests compilation took 0.42s
 """
 
-CARGO_SKIPS = """\
-     Running tests/rows.rs (target/debug/deps/rows-d4fd4905425e6bfe)
-
-running 2 tests
-test sqlite::many_rows_come_back ... ok
-
-skipped: rows::postgres::many_rows_come_back: there is no PostgreSQL
-test postgres::many_rows_come_back ... ok
-
-test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.20s
-"""
-
 CARGO_CRASH = """\
      Running tests/crash.rs (target/debug/deps/crash-ad4c03fffb556c6f)
 
@@ -136,11 +124,6 @@ class CargoTest(unittest.TestCase):
 
     def test_a_silent_success_is_a_failure(self):
         self.assertEqual(tally.cargo_test("", 0).failed, 1)
-
-    def test_a_test_that_could_not_run_did_not_pass(self):
-        result = tally.cargo_test(CARGO_SKIPS, 0)
-        self.assertEqual(result.closing_line(), "1 passed, 0 failed, 1 skipped")
-        self.assertEqual(result.skips, ["rows::postgres::many_rows_come_back: there is no PostgreSQL"])
 
     def test_one_program_that_does_not_compile_is_a_failure_beside_the_others(self):
         green = "running 1 test\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s\n"
@@ -260,6 +243,14 @@ class ClosingLineTest(unittest.TestCase):
     def test_names_skips_only_if_there_are_any(self):
         self.assertEqual(tally.Tally(3, 1).closing_line(), "3 passed, 1 failed")
         self.assertEqual(tally.Tally(3, 0, 2).closing_line(), "3 passed, 0 failed, 2 skipped")
+
+    def test_what_cannot_be_had_is_skipped_with_its_reason(self):
+        count = tally.unless_unavailable(tally.check)
+        absent = count("kubo: building\nkubo: Go is not on PATH\n", 77)
+        self.assertEqual((absent.closing_line(), absent.skips), ("0 passed, 0 failed, 1 skipped", ["kubo: Go is not on PATH"]))
+        self.assertEqual(count("", 77).skipped, 1)
+        self.assertEqual(count("", 0).passed, 1)
+        self.assertEqual(count("", 1).failed, 1)
 
     def test_a_check_is_its_exit_code(self):
         self.assertEqual(tally.check("anything", 0).closing_line(), "1 passed, 0 failed")
