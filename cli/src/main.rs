@@ -52,21 +52,27 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// A field of a command with the name of a setting of every command would hide that setting.
+    /// A field of a command with the name of a setting of every command would hide that setting, but where both are one:
+    /// what services and commands are told by the same variable.
     #[test]
     fn no_command_hides_a_setting() {
-        fn look_into(command: &clap::Command, settings: &[clap::Id]) {
+        fn look_into(command: &clap::Command, settings: &[(clap::Id, Option<std::ffi::OsString>)]) {
             for below in command.get_subcommands() {
                 for argument in below.get_arguments() {
-                    let id = argument.get_id();
-                    assert!(!settings.contains(id), "`{}` hides the setting {id}", below.get_name());
+                    let variable = argument.get_env().map(std::ffi::OsStr::to_owned);
+                    for (id, named) in settings.iter().filter(|(id, _)| id == argument.get_id()) {
+                        let is_one = variable.is_some() && *named == variable;
+                        assert!(is_one, "`{}` hides the setting {id}", below.get_name());
+                    }
                 }
                 look_into(below, settings);
             }
         }
         let cli = Cli::command();
-        let settings: Vec<clap::Id> =
-            cli.get_arguments().filter(|a| a.is_global_set()).map(|a| a.get_id().clone()).collect();
+        let globals = cli.get_arguments().filter(|argument| argument.is_global_set());
+        let settings: Vec<_> = globals
+            .map(|argument| (argument.get_id().clone(), argument.get_env().map(std::ffi::OsStr::to_owned)))
+            .collect();
         assert!(settings.len() >= 6);
         look_into(&cli, &settings);
         cli.debug_assert();

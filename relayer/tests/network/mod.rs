@@ -258,7 +258,7 @@ impl Network {
     }
 
     pub(crate) fn database(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("db").display())
+        database::url_in(self.folder.path())
     }
 
     /// Tells the node to do something.
