@@ -196,6 +196,9 @@ async fn an_empty_signer_is_passed_over_and_used_again_when_it_has_money() {
         async move { network.call("anvil_setBalance", json!([account(n).address(), wei])).await }
     };
     balance(6, "0x0").await;
+    // What a signer has is read once a block: without one, that it has nothing is seen too late.
+    network.call("evm_mine", json!([])).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let pool = connect(&network.database()).await.unwrap();
     for n in 0..30 {
         queue(&pool, n).await;
