@@ -29,7 +29,7 @@ const DEEPEST: u64 = 20;
 const EPOCH: u32 = 16;
 const MAILS: usize = 64;
 const CHUNK: u32 = 8;
-const EPOCHS: u32 = 200;
+const EPOCHS: u32 = 600;
 const BUYER: u32 = 6;
 const OFFER: u128 = 700;
 
