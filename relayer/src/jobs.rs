@@ -195,5 +195,9 @@ fn close_key(request: RequestId) -> String {
     format!("close:{request}")
 }
 
+fn expire_key(request: RequestId) -> String {
+    format!("expire:{request}")
+}
+
 /// A new job has no head.
 const NO_HEAD: B256 = B256::ZERO;

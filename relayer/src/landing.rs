@@ -172,17 +172,17 @@ pub fn judge(revert: &Revert<'_>, scheduler: &Scheduler) -> Result<Verdict, Rela
     }
 }
 
+/// Whether the effect of a call stands on the chain, by whosever transaction.
+///
+/// # Errors
+/// A call of ours that can't be decoded.
+pub fn has_landed(kind: Kind, calldata: &[u8], state: &RequestState) -> Result<bool, RelayerError> {
+    Ok(Step::decode(kind, calldata)?.landed(state).is_some())
+}
+
 fn judge_status(step: &Step, state: &RequestState, words: &str) -> Option<Verdict> {
-    let landed = |what: &str| Some(Verdict::Superseded(format!("another transaction landed this {what}")));
-    match step {
-        Step::Assigned(_) | Step::Next(_) if state.sequence >= step.sequence() => {
-            return landed("commitment");
-        }
-        Step::Settle(_) if state.status == status::SETTLED => return landed("settlement"),
-        Step::Close(_) if matches!(state.status, status::FAILED | status::CANCELLED) => {
-            return landed("closure");
-        }
-        _ => {}
+    if let Some(what) = step.landed(state) {
+        return Some(Verdict::Superseded(format!("another transaction landed this {what}")));
     }
     match state.status {
         status::NONE => Some(Verdict::Wait("the request is not on the chain now".to_owned())),
@@ -245,6 +245,16 @@ impl Step {
             }
             Kind::CommitBatch | Kind::Call => Self::Other,
         })
+    }
+
+    /// What stands on the chain, where it does.
+    fn landed(&self, state: &RequestState) -> Option<&'static str> {
+        match self {
+            Self::Assigned(_) | Self::Next(_) if state.sequence >= self.sequence() => Some("commitment"),
+            Self::Settle(_) if state.status == status::SETTLED => Some("settlement"),
+            Self::Close(_) if matches!(state.status, status::FAILED | status::CANCELLED) => Some("closure"),
+            _ => None,
+        }
     }
 
     fn sequence(&self) -> u32 {

@@ -11,6 +11,7 @@ mod reconciler;
 mod settings;
 mod signing;
 mod state;
+mod superseded;
 
 #[cfg(test)]
 mod anvil;

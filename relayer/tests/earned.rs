@@ -14,6 +14,7 @@ use offsetdata_relayer::withdraw::withdraw;
 use offsetdata_sdk::{token, training};
 use offsetdata_store::connect;
 use offsetdata_store::relay::counts::landed_by_kind;
+use offsetdata_store::relay::transactions::list_recent;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,6 +104,43 @@ async fn commitments_of_several_requests_travel_together_and_each_earns_its_fee(
 async fn has_landed(network: &Network, request: B256, number: usize) -> bool {
     let at = network.chain.deployment().training_coordinator;
     network.chain.events::<CommitmentLanded>(at, request).await.unwrap().len() == number
+}
+
+/// Anyone may land what was signed. Where a reorg takes that away again, the relayer does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_landed_is_landed_when_a_reorg_takes_it_away() {
+    let signer = poor();
+    let key = signer.signer().to_bytes().to_string();
+    let network = Network::start(&["--signer-key", &key]).await;
+    let (offered, collection, user) = (network.offer().await, network.collection().await, account(2));
+    network.fund(user.address()).await;
+    let model = network.model(&network.chain, &user, offered.base).await;
+    network.train(&network.chain, &user, model, offered.method, collection).await;
+    let worker = Worker::open(&network, account(4)).await;
+    let offer = worker.claim().await;
+    let (one, _) = worker.commitment(&offer, 1, B256::ZERO, 0, 1, 1);
+    worker.commit(&offer, &one).await;
+
+    let pool = connect(&network.database()).await.unwrap();
+    let row = || async { list_recent(&mut pool.acquire().await.unwrap(), 1).await.unwrap().remove(0) };
+    let (at, outsider) = (network.chain.deployment().training_coordinator, account(7).address());
+    let call = json!({ "from": outsider, "to": at, "data": row().await.calldata, "gas": "0x7a120" });
+    network.call("eth_sendTransaction", json!([call])).await;
+    network.until("somebody lands it", || has_landed(&network, offer.request, 1)).await;
+    let fund = || async {
+        network.call("anvil_setBalance", json!([signer.address(), "0x3635c9adc5dea000000"])).await;
+        network.call("evm_mine", json!([])).await;
+    };
+    fund().await;
+    network.until("the relayer sees it", || async { row().await.state == "superseded" }).await;
+    assert_eq!(training::credit_of(&network.chain, outsider).await.unwrap(), U256::from(5));
+
+    network.call("anvil_reorg", json!([2, []])).await;
+    assert!(!has_landed(&network, offer.request, 1).await, "it is gone");
+    fund().await;
+    network.until("the relayer lands it", || has_landed(&network, offer.request, 1)).await;
+    network.until("and knows", || async { row().await.state == "confirmed" }).await;
+    assert_eq!(training::credit_of(&network.chain, signer.address()).await.unwrap(), U256::from(5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

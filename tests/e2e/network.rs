@@ -204,8 +204,10 @@ impl Drop for Network {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let kept = self.path("").display().to_string();
-            for (part, process) in self.parts().iter() {
-                eprintln!("---- the last words of the {}\n{}", part.name(), process.last_words(30));
+            // Those who decide first, and few lines of each: whoever reads this may get only the beginning.
+            for (part, process) in self.parts().iter().rev() {
+                let lines = if matches!(part, Part::Indexer | Part::Gateway) { 8 } else { 24 };
+                eprintln!("---- the last words of the {}\n{}", part.name(), process.last_words(lines));
             }
             self.folder.disable_cleanup(true);
             eprintln!("---- everything of this network is kept in {kept}");
@@ -221,13 +223,25 @@ pub(super) fn account(index: u32) -> Account {
 }
 
 /// Asks until there is an answer.
-pub(super) async fn until<T>(what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(super) async fn until<T>(what: &str, within: Duration, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    until_or(what, within, ask, async || String::new()).await
+}
+
+/// Asks until there is an answer; where none comes, `why` tells what is known.
+pub(super) async fn until_or<T>(
+    what: &str,
+    within: Duration,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+    why: impl AsyncFnOnce() -> String,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(begun.elapsed() < within, "not within {} s: {what}", within.as_secs());
+        if begun.elapsed() >= within {
+            panic!("not within {} s: {what}\n{}", within.as_secs(), why().await);
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -107,6 +107,7 @@ impl Weather<'_> {
             network.kill(part);
             self.down += 1;
         }
+        network.node.pause().await;
         let needed = network.node.head().await + 1 - place;
         // What lies deeper by now is not reached, and not counted.
         let depth = self.chance.between(needed.min(DEEPEST), DEEPEST);
@@ -191,6 +192,7 @@ impl Weather<'_> {
         network.landed(request, 1).await;
         let at = network.chain.deployment().training_coordinator;
         let place = network.newest::<TrainingRequested>(at).await;
+        network.node.pause().await;
         let depth = network.node.head().await + 1 - place;
         let lost = network.node.reorg(depth, &network.services()).await;
         assert_eq!(network.state(request).await.status, 0, "it is not on the chain");

@@ -6,7 +6,7 @@ use offsetdata_store::Tx;
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 
 use super::state::{Event, JobState};
-use super::{Jobs, RelayerError, RequestId, Wanted, advance, close_key, commit, state_of};
+use super::{Jobs, RelayerError, RequestId, Wanted, advance, close_key, commit, expire_key, state_of};
 use crate::landing::{Terms, reason_digest};
 use crate::transactions::Kind;
 
@@ -76,7 +76,7 @@ impl Jobs {
         advance(&mut tx, &mut job, Event::TimedOut, now).await?;
         if self.settings.expire {
             let terms = Terms::decode(&job.escrow, &job.details)?;
-            let dedupe = format!("expire:{request}");
+            let dedupe = expire_key(request);
             let calldata = terms.expire_call();
             self.want(&mut tx, Wanted { kind: Kind::Call, dedupe, request, terms: &terms, calldata }, now)
                 .await?;

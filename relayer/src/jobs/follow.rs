@@ -18,22 +18,26 @@ impl Jobs {
             transactions::list_of_request(&mut conn, seen.request).await?
         };
         let settle = settle_key(seen.request, seen.attempt);
-        let mut settled = false;
+        let is_settling = state_of(seen)? == JobState::Settling;
+        let (mut settled, mut sent) = (false, false);
         let mut lost = None;
         for transaction in &queued {
             let state = TransactionState::read(&transaction.state)?;
             if transaction.dedupe == settle {
+                sent = true;
                 settled = matches!(state, TransactionState::Confirmed | TransactionState::Superseded);
             }
             if state == TransactionState::Dropped && self.stands_for_work(transaction).await? {
                 lost = lost.or(Some(transaction));
             }
         }
-        if settled && state_of(seen)? == JobState::Settling {
+        if settled && is_settling {
             return self.step(seen.request, Event::Ended(Ending::Settled), now).await;
         }
         match lost {
             Some(transaction) => self.go_back(seen, transaction, &queued, now).await,
+            // Someone else had settled it, and a reorg took that away.
+            None if is_settling && !sent => self.step(seen.request, Event::Lost, now).await,
             None => Ok(()),
         }
     }

@@ -9,11 +9,13 @@ use offsetdata_store::chain::blocks::{self, Cursor};
 use offsetdata_store::chain::requests::{self, RequestRow, RequestStatus};
 use offsetdata_store::chain::{Page, Position, training};
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
+use offsetdata_store::relay::transactions;
 
 use super::limits::count_as_released;
 use super::state::{Ending, Event, JobState};
-use super::{Jobs, RelayerError, RequestId, commit, state_of};
+use super::{Jobs, RelayerError, RequestId, close_key, commit, expire_key, settle_key, state_of};
 use crate::landing::Terms;
+use crate::transactions::TransactionState;
 
 /// Largest text of hyperparameters, in bytes.
 const MAX_HYPERPARAMETERS: usize = 64 * 1024;
@@ -56,19 +58,49 @@ impl Jobs {
             let mut tx = self.pool.write().await?;
             let open =
                 requests::list_open_for_scheduler(&mut tx, self.scheduler.address(), confirmed, page).await?;
+            let mut ended = Vec::new();
             for request in &open {
-                if rows::find_job(&mut tx, request.id).await?.is_none() {
-                    let head = training::head_of(&mut tx, request.id).await?;
-                    rows::insert_job(&mut tx, new_job(request, head, now)).await?;
-                    tracing::info!(request = %request.id, model = %request.model, "taken in");
+                match rows::find_job(&mut tx, request.id).await? {
+                    None => {
+                        let head = training::head_of(&mut tx, request.id).await?;
+                        rows::insert_job(&mut tx, new_job(request, head, now)).await?;
+                        tracing::info!(request = %request.id, model = %request.model, "taken in");
+                    }
+                    Some(job) if state_of(&job)?.is_final() => ended.push(job),
+                    Some(_) => {}
                 }
             }
             commit(tx).await?;
+            for job in ended {
+                self.reopen(&job, cursor, now).await?;
+            }
             match open.last() {
                 Some(last) if open.len() >= PAGE as usize => after = Some(last.position),
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// A job has ended and its request has not. Mostly its last transaction is under way; but where a reorg took the end
+    /// away and nothing is left that would bring it back, the job goes on.
+    async fn reopen(&self, job: &JobRow, cursor: &Cursor, now: u64) -> Result<(), RelayerError> {
+        if cursor.number < cursor.chain_head || is_over(job, None, cursor.timestamp.0)? {
+            return Ok(());
+        }
+        let queued = {
+            let mut conn = self.pool.acquire().await?;
+            transactions::list_of_request(&mut conn, job.request).await?
+        };
+        let (settle, ends) =
+            (settle_key(job.request, job.attempt), [close_key(job.request), expire_key(job.request)]);
+        for transaction in &queued {
+            let is_dropped = TransactionState::read(&transaction.state)? == TransactionState::Dropped;
+            if ends.contains(&transaction.dedupe) || (transaction.dedupe == settle && !is_dropped) {
+                return Ok(());
+            }
+        }
+        tracing::warn!(request = %job.request, state = job.state, "the chain took back how it ended");
+        self.step(job.request, Event::Reopened, now).await
     }
 
     async fn look_after(&self, job: JobRow, cursor: &Cursor, now: u64) -> Result<(), RelayerError> {

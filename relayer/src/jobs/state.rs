@@ -26,9 +26,9 @@ pub enum JobState {
     Cancelling,
     /// A reorg took the request away → queued when it is back, otherwise cancelled.
     Vanished,
-    /// Final: a version stands on the chain.
+    /// Final: a version stands on the chain → settling, if a reorg takes that away.
     Succeeded,
-    /// Final: stopped.
+    /// Final: stopped → requested, if a reorg takes the end away, as with the next two.
     Cancelled,
     /// Final: it can't succeed; the scheduler signed a closure.
     Failed,
@@ -63,6 +63,8 @@ pub enum Event {
     TimedOut,
     /// The request has ended on the chain, by whosever transaction.
     Ended(Ending),
+    /// A reorg took that end away, and nothing that would bring it back is under way.
+    Reopened,
 }
 
 /// What a worker does, in the order in which it happens.
@@ -132,7 +134,7 @@ impl JobState {
     pub fn next(self, event: Event) -> Result<Self, IllegalTransition> {
         use JobState as S;
         let refused = IllegalTransition { from: self, event };
-        if self.is_final() {
+        if self.is_final() && event != Event::Reopened {
             return Err(refused);
         }
         let working = self.is_working();
@@ -157,11 +159,14 @@ impl JobState {
                 Ending::Failed => S::Failed,
                 Ending::Expired => S::Expired,
             },
+            // What was signed is there, and is tried again as far as it can land.
+            Event::Reopened if self == S::Succeeded => S::Settling,
+            Event::Reopened if self.is_final() => S::Requested,
             _ => return Err(refused),
         })
     }
 
-    /// Whether nothing follows.
+    /// Whether nothing follows, unless a reorg takes the end away.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Cancelled | Self::Failed | Self::Expired)
     }
@@ -234,7 +239,7 @@ impl FromStr for JobState {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 18] = [
+    const EVENTS: [Event; 19] = [
         Event::Prepared,
         Event::Leased,
         Event::Phase(Phase::Preparing),
@@ -253,25 +258,26 @@ mod tests {
         Event::Ended(Ending::Cancelled),
         Event::Ended(Ending::Failed),
         Event::Ended(Ending::Expired),
+        Event::Reopened,
     ];
 
     /// One letter for each of `EVENTS`: the state after it, `.` where the event is illegal.
     const TABLE: [(JobState, &str); 14] = [
-        //                     P L p t e b l F c s v r g x S C F E
-        (JobState::Requested, "q.......C.v.fxSCfx"),
-        (JobState::Queued, ".a......C.v.fxSCfx"),
-        (JobState::Assigned, "..ptebqFc.v.fxSCfx"),
-        (JobState::Preparing, "..ptebqFc.v.fxSCfx"),
-        (JobState::Training, "...tebqFc.v.fxSCfx"),
-        (JobState::Evaluating, "....ebqFc.v.fxSCfx"),
-        (JobState::Publishing, ".....bqFc.v.fxSCfx"),
-        (JobState::Settling, "......q...v.fxSCfx"),
-        (JobState::Cancelling, "..cccc.F.Cv..xSCfx"),
-        (JobState::Vanished, "........C..rfxSCfx"),
-        (JobState::Succeeded, ".................."),
-        (JobState::Cancelled, ".................."),
-        (JobState::Failed, ".................."),
-        (JobState::Expired, ".................."),
+        //                     P L p t e b l F c s v r g x S C F E R
+        (JobState::Requested, "q.......C.v.fxSCfx."),
+        (JobState::Queued, ".a......C.v.fxSCfx."),
+        (JobState::Assigned, "..ptebqFc.v.fxSCfx."),
+        (JobState::Preparing, "..ptebqFc.v.fxSCfx."),
+        (JobState::Training, "...tebqFc.v.fxSCfx."),
+        (JobState::Evaluating, "....ebqFc.v.fxSCfx."),
+        (JobState::Publishing, ".....bqFc.v.fxSCfx."),
+        (JobState::Settling, "......q...v.fxSCfx."),
+        (JobState::Cancelling, "..cccc.F.Cv..xSCfx."),
+        (JobState::Vanished, "........C..rfxSCfx."),
+        (JobState::Succeeded, "..................F"),
+        (JobState::Cancelled, "..................r"),
+        (JobState::Failed, "..................r"),
+        (JobState::Expired, "..................r"),
     ];
 
     fn letter(state: JobState) -> char {
@@ -305,9 +311,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_a_final_state() {
+    fn only_a_reorg_follows_a_final_state() {
         for state in JobState::ALL.into_iter().filter(|state| state.is_final()) {
-            for event in EVENTS {
+            for event in EVENTS.into_iter().filter(|event| *event != Event::Reopened) {
                 assert_eq!(state.next(event), Err(IllegalTransition { from: state, event }));
             }
         }

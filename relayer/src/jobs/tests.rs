@@ -1,12 +1,14 @@
 //! From the chain's tables to jobs, on a real database: intake, cancellation, endings, reorgs, work that can't land.
 
-use alloy::primitives::aliases::U40;
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::aliases::{U40, U48};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolValue};
 use offsetdata_protocol::bindings::training::TrainingCoordinator as training;
-use offsetdata_protocol::cid::RAW;
+use offsetdata_protocol::cid::{RAW, block_cid};
 use offsetdata_protocol::ids::{MethodId, ModelId, RequestId};
-use offsetdata_protocol::worker_api::{Action, Failure, Heartbeat, Phase};
+use offsetdata_protocol::metrics::{PointsBlock, series_root};
+use offsetdata_protocol::worker_api::{Action, Failure, Finish, Heartbeat, Phase};
+use offsetdata_protocol::{Digest, messages};
 use offsetdata_store::chain::blocks::{BlockRow, Cursor, advance_cursor, insert_blocks};
 use offsetdata_store::chain::requests::{RequestStatus, RequestedRow};
 use offsetdata_store::chain::training::{CancellationRow, ClosingRow};
@@ -15,8 +17,8 @@ use offsetdata_store::relay::transactions::{self, TransactionRow, advance_transa
 use offsetdata_store::relay::work;
 use offsetdata_store::{Count, Record, insert};
 
-use super::JobError;
-use crate::fixture::{Bench, COORDINATOR, HYPERPARAMETERS, TRAINER};
+use super::{JobError, StoredArtifact};
+use crate::fixture::{Bench, COORDINATOR, HYPERPARAMETERS, TRAINER, block, sign};
 
 const OPENED: u64 = 1_000_000;
 const NOW: u64 = OPENED + 100;
@@ -95,6 +97,49 @@ impl Bench {
         let next = TransactionRow { state: state.into(), reason: Some(reason.into()), ..row.clone() };
         assert!(advance_transaction(&mut tx, &row.state, &next).await.unwrap());
         tx.commit().await.unwrap();
+    }
+
+    /// A worker claims, commits once (sequence and attempt are the same number) and hands in its result. The head after it.
+    async fn finish(&self, request: RequestId, attempt: u8, previous: B256) -> B256 {
+        let worker = self.worker.address();
+        let offer = self.jobs.claim(&self.claimant(), NOW).await.unwrap().unwrap();
+        assert_eq!((offer.attempt, offer.head), (attempt, previous));
+        let (upload, head) = self.commitment(request, attempt, attempt.into(), previous, 0, 10);
+        self.jobs.accept_commitment(request, worker, &upload, NOW).await.unwrap();
+        let digest = Digest::of(b"encrypted");
+        let cid = block_cid(RAW, digest);
+        let artifact = StoredArtifact { digest, cid, bytes: 9 };
+        self.jobs.note_artifact(request, worker, attempt, &artifact, NOW).await.unwrap();
+        let points = PointsBlock::decode(&block(0, 2)).unwrap();
+        let mut finish = Finish {
+            attempt,
+            sequence: attempt.into(),
+            head,
+            point_count: 2,
+            units: 10,
+            artifact_digest: Digest::of(b"in the clear").into(),
+            artifact_cid: digest.into(),
+            series_root: series_root(points.points()).unwrap().into(),
+            inputs_root: B256::ZERO,
+            result_values: B256::ZERO,
+            signature: Bytes::new(),
+        };
+        let message = messages::Settlement {
+            request: request.0,
+            attempt,
+            sequence: finish.sequence,
+            head,
+            pointCount: 2,
+            units: U48::from(10),
+            artifactDigest: finish.artifact_digest,
+            artifactCid: finish.artifact_cid,
+            seriesRoot: finish.series_root,
+            inputsRoot: finish.inputs_root,
+            resultValues: finish.result_values,
+        };
+        finish.signature = sign(&self.worker, &message, &self.jobs.scheduler);
+        self.jobs.finish(request, worker, &finish, NOW).await.unwrap();
+        head
     }
 
     async fn beat(&self, request: RequestId, attempt: u8, now: u64) -> Result<Action, JobError> {
@@ -244,6 +289,97 @@ async fn what_ended_on_the_chain_has_ended() {
         bench.jobs.round(NOW).await.unwrap();
         assert_eq!(bench.state(request).await, expected);
     }
+}
+
+/// As an index would have it whose chain took back everything above a block.
+async fn taken_back_to(bench: &Bench, number: u64, timestamp: u64) {
+    let mut tx = bench.jobs.pool.write().await.unwrap();
+    rollback_above(&mut tx, number).await.unwrap();
+    tx.commit().await.unwrap();
+    bench.reach(number + 1, timestamp).await;
+}
+
+fn closing(request: RequestId, block: u64, status: RequestStatus) -> ClosingRow {
+    ClosingRow {
+        position: Position::new(block, 7).unwrap(),
+        request,
+        status,
+        units: Count(0),
+        developer_paid: U256::ZERO,
+        relay_paid: U256::ZERO,
+        refunded: U256::ZERO,
+        reason_digest: B256::ZERO,
+    }
+}
+
+#[tokio::test]
+async fn what_others_ended_goes_on_where_a_reorg_took_the_end_away() {
+    for status in [RequestStatus::Settled, RequestStatus::Failed, RequestStatus::Cancelled] {
+        let bench = Bench::new(OPENED).await;
+        bench.jobs.blocks.put(RAW, HYPERPARAMETERS.as_bytes()).await.unwrap();
+        let request = bench.request_at(1, 5).await;
+        bench.reach(5, NOW).await;
+        bench.queue(1).await;
+        bench.row(closing(request, 6, status)).await;
+        bench.reach(6, NOW).await;
+        bench.jobs.round(NOW).await.unwrap();
+        assert!(["succeeded", "failed", "cancelled"].contains(&bench.state(request).await.as_str()));
+        taken_back_to(&bench, 5, NOW).await;
+        for _ in 0..3 {
+            bench.jobs.round(NOW).await.unwrap();
+        }
+        assert_eq!(bench.state(request).await, "queued", "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_result_whose_settlement_cannot_land_after_a_reorg_is_worked_for_again() {
+    let bench = Bench::new(OPENED).await;
+    let request = bench.request_at(1, 5).await;
+    bench.reach(5, NOW).await;
+    bench.queue(1).await;
+    let head = bench.finish(request, 1, B256::ZERO).await;
+    assert_eq!(bench.state(request).await, "settling");
+    bench.row(closing(request, 6, RequestStatus::Settled)).await;
+    bench.reach(6, NOW).await;
+    bench.jobs.round(NOW).await.unwrap();
+    assert_eq!(bench.state(request).await, "succeeded");
+    taken_back_to(&bench, 5, NOW).await;
+    bench.jobs.round(NOW).await.unwrap();
+    assert_eq!(bench.state(request).await, "succeeded", "its transaction is under way");
+
+    let settle = bench.transactions(request).await.pop().unwrap();
+    assert_eq!(settle.kind, "settle");
+    bench.transaction_becomes(&settle, "dropped", "reverted").await;
+    for _ in 0..3 {
+        bench.jobs.round(NOW).await.unwrap();
+    }
+    assert_eq!(bench.state(request).await, "queued");
+    let offer = bench.jobs.claim(&bench.claimant(), NOW).await.unwrap().unwrap();
+    assert_eq!((offer.attempt, offer.sequence, offer.head), (2, 1, head), "what was committed stays");
+    assert_eq!(offer.checkpoint, None);
+}
+
+#[tokio::test]
+async fn a_later_attempt_may_finish_where_a_reorg_took_the_request_of_a_result_away() {
+    let bench = Bench::new(OPENED).await;
+    bench.jobs.blocks.put(RAW, HYPERPARAMETERS.as_bytes()).await.unwrap();
+    let request = bench.request_at(1, 5).await;
+    bench.reach(5, NOW).await;
+    bench.queue(1).await;
+    let head = bench.finish(request, 1, B256::ZERO).await;
+    taken_back_to(&bench, 4, NOW).await;
+    bench.jobs.round(NOW).await.unwrap();
+    assert_eq!(bench.state(request).await, "vanished");
+    bench.request_at(1, 6).await;
+    bench.reach(6, NOW).await;
+    for _ in 0..2 {
+        bench.jobs.round(NOW).await.unwrap();
+    }
+    bench.finish(request, 2, head).await;
+    assert_eq!(bench.state(request).await, "settling");
+    let settlements = bench.transactions(request).await.into_iter().filter(|row| row.kind == "settle");
+    assert_eq!(settlements.count(), 2, "of each attempt one: the chain takes the first that fits");
 }
 
 #[tokio::test]

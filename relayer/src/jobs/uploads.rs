@@ -277,7 +277,7 @@ impl Jobs {
             inputsRoot: finish.inputs_root,
             resultValues: finish.result_values,
         };
-        work::insert_settlement(
+        work::put_settlement(
             &mut tx,
             SettlementRow {
                 request,

@@ -195,7 +195,10 @@ impl Reconciler {
         let lowest = head.number.saturating_sub(self.settings.reorg_depth);
         let first = match self.verified {
             Some((number, hash)) if self.is_canonical(number, hash, head).await? => number + 1,
-            _ => lowest,
+            _ => {
+                self.revive_superseded(now).await?;
+                lowest
+            }
         };
         let included = {
             let mut conn = self.tenure.pool.acquire().await?;

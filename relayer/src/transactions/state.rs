@@ -19,7 +19,7 @@ pub enum TransactionState {
     Confirmed,
     /// Final: it can't land; the reason says why.
     Dropped,
-    /// Final: its effect is on the chain by another transaction.
+    /// Its effect is on the chain by another transaction → pending, if a reorg takes that one away.
     Superseded,
 }
 
@@ -45,10 +45,11 @@ impl TransactionState {
                 | (S::Broadcast, S::Included | S::Pending)
                 | (S::Included, S::Confirmed | S::Broadcast | S::Pending)
                 | (S::Confirmed, S::Broadcast)
+                | (S::Superseded, S::Pending)
         )
     }
 
-    /// Whether nothing follows.
+    /// Whether nothing follows, unless a reorg takes away what landed in its place.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Dropped | Self::Superseded)
     }
@@ -141,12 +142,15 @@ mod tests {
     #[test]
     fn steps_are_as_in_the_table() {
         // Row: from; column: to; in the order of `ALL`.
-        let table = ["-x---xx", "x-xx---", "x--x---", "x-x-x--", "--x----", "-------", "-------"];
+        let table = ["-x---xx", "x-xx---", "x--x---", "x-x-x--", "--x----", "-------", "x------"];
         for (from, row) in TransactionState::ALL.into_iter().zip(table) {
             for (to, expected) in TransactionState::ALL.into_iter().zip(row.chars()) {
                 assert_eq!(from.may_become(to), expected == 'x', "{from} to {to}");
             }
-            assert_eq!(from.is_final(), !row.contains('x'));
+            assert_eq!(
+                from.is_final(),
+                matches!(from, TransactionState::Dropped | TransactionState::Superseded)
+            );
         }
     }
 

@@ -195,6 +195,18 @@ pub async fn list_included_from(
     .await
 }
 
+/// A signer's transactions in a state that they reached at or after `since` (Unix seconds), newest first.
+pub async fn list_since(
+    conn: &mut Conn,
+    signer: Address,
+    state: &str,
+    since: u64,
+    limit: u32,
+) -> Result<Vec<TransactionRow>, StoreError> {
+    let rest = "signer = $1 and state = $2 and updated_at >= $3 order by id desc limit $4";
+    select(conn, rest, &values![signer, state.to_owned(), Count(since), limit]).await
+}
+
 /// All transactions of a request in their order.
 pub async fn list_of_request(conn: &mut Conn, request: RequestId) -> Result<Vec<TransactionRow>, StoreError> {
     select(conn, "request = $1 order by id", &values![request]).await

@@ -112,8 +112,9 @@ pub async fn find_artifact(
     Ok(select(conn, "request = $1 and attempt = $2", &values![request, attempt]).await?.pop())
 }
 
-/// Keeps the result.
-pub async fn insert_settlement(conn: &mut Conn, settlement: SettlementRow) -> Result<(), StoreError> {
+/// Keeps the result in place of an earlier attempt's, which a reorg can have left without a chance to land.
+pub async fn put_settlement(conn: &mut Conn, settlement: SettlementRow) -> Result<(), StoreError> {
+    delete_settlement(conn, settlement.request).await?;
     insert(conn, &[settlement]).await
 }
 

@@ -118,7 +118,8 @@ impl Node {
     }
 
     /// Another branch wins: the newest `depth` blocks are gone with all that was in them, and as many empty ones are in
-    /// their places. Gives back the signed transactions that were lost, but for those of `services`, in their order.
+    /// their places. Where the depth follows from the head, [`Node::pause`] comes before looking. Gives back the signed
+    /// transactions that were lost, but for those of `services`, in their order.
     pub(in crate::e2e) async fn reorg(&self, depth: u64, services: &[Address]) -> Vec<String> {
         self.pause().await;
         let head = self.head().await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     DEVELOPER, Network, PATIENCE, PUBLISHER, READER, RELAYER_KEY, SECOND_KEY, USER, WORKER_KEY, account,
-    root, until,
+    root, until, until_or,
 };
 
 pub(in crate::e2e) const RECORD_PRICE: u128 = 3;
@@ -171,10 +171,11 @@ impl Network {
 
     /// What became of a request, once it has ended.
     pub(in crate::e2e) async fn ended(&self, request: RequestId) -> Outcome {
-        until(&format!("request {request} ends"), PATIENCE, async || {
+        let has_ended = async || {
             self.outcome(request).await.filter(|outcome| outcome.closed && outcome.facts.status.is_final())
-        })
-        .await
+        };
+        let what = format!("request {request} ends");
+        until_or(&what, PATIENCE, has_ended, async || self.all_about(request).await).await
     }
 
     /// The series root of a request, once it has settled.
@@ -191,6 +192,21 @@ impl Network {
         self.job(request)
             .await
             .map_or_else(|| "the relayer has no such job".to_owned(), |job| job.to_string())
+    }
+
+    /// What chain and relayer say of a request that does not go on.
+    async fn all_about(&self, request: RequestId) -> String {
+        let chain = match self.outcome(request).await {
+            Some(outcome) => {
+                format!("{} at sequence {}", outcome.facts.status.word(), outcome.facts.state.sequence)
+            }
+            None => "nothing".to_owned(),
+        };
+        let queue = self.get(super::Part::Relayer, "/v1/transactions?limit=200").await;
+        let of_request = |row: &&Value| row["request"] == request.to_string();
+        let queue = queue.as_ref().and_then(Value::as_array).into_iter().flatten().filter(of_request);
+        let queue: Vec<String> = queue.map(|row| row.to_string()).collect();
+        format!("chain: {chain}\njob: {}\ntransactions: {}", self.why(request).await, queue.join("\n"))
     }
 
     /// A job as the relayer tells it.
