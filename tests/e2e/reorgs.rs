@@ -24,6 +24,8 @@ use super::network::{
 
 const REORGS: u64 = 50;
 const LONG: u64 = 1_000;
+/// Networks of a long run, at the same time: most of it is waiting for blocks.
+const NETWORKS: u64 = 6;
 const DEEPEST: u64 = 20;
 /// Deeper than any reorg: what is final stays.
 const EPOCH: u32 = 16;
@@ -51,8 +53,27 @@ struct Weather<'a> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_reorg_takes_away_comes_back_once() {
-    let reorgs = if is_long() { LONG } else { REORGS };
-    let network = Network::start(Settings {
+    let chance = Chance::new();
+    let (networks, reorgs) = if is_long() { (NETWORKS, LONG.div_ceil(NETWORKS)) } else { (1, REORGS) };
+    let mut started = Vec::new();
+    for number in 0..networks {
+        started.push((network().await, chance.of(number)));
+    }
+    let under_reorgs = started.iter().map(|(network, chance)| under_reorgs(network, chance.clone(), reorgs));
+    let (mut under, mut down, mut deepest) = (BTreeMap::<&str, u64>::new(), 0, 0);
+    for weather in futures::future::join_all(under_reorgs).await {
+        for (what, count) in weather.under {
+            *under.entry(what).or_default() += count;
+        }
+        (down, deepest) = (down + weather.down, weather.deepest.max(deepest));
+    }
+    assert!(down > 0 && deepest > DEEPEST / 2, "{down} while services were down, at most {deepest} deep");
+    let counts = json!({ "networks": networks, "under": under, "whileDown": down, "deepest": deepest });
+    record("reorgs", &chance, &counts);
+}
+
+async fn network() -> Network {
+    Network::start(Settings {
         epoch: EPOCH,
         checkpoint_seconds: 2,
         more: vec![
@@ -62,7 +83,11 @@ async fn what_a_reorg_takes_away_comes_back_once() {
         ],
         ..Settings::default()
     })
-    .await;
+    .await
+}
+
+/// A network through at least so many reorgs, to the check that every case ends with.
+async fn under_reorgs(network: &Network, chance: Chance, reorgs: u64) -> Weather<'_> {
     let story = network.begin(MAILS, CHUNK).await;
     let reader = account(8).address().to_string();
     network.run(USER, &["model", "access", &story.model, "--allow", &reader]).await;
@@ -71,11 +96,11 @@ async fn what_a_reorg_takes_away_comes_back_once() {
     // The most that its cap of vouchers may be read for, however often.
     let purse = network.purse(&story.sold, 10 * RECORD_PRICE * u128::from(story.sold.records)).await;
     let mut weather = Weather {
-        network: &network,
+        network,
         story,
         undisturbed,
         purse,
-        chance: Chance::new(),
+        chance,
         under: BTreeMap::new(),
         down: 0,
         deepest: 0,
@@ -89,10 +114,8 @@ async fn what_a_reorg_takes_away_comes_back_once() {
         weather.vouchers().await;
         weather.training().await;
     }
-    let Weather { story, chance, under, down, deepest, .. } = weather;
-    network.check(&[&story.sold]).await;
-    assert!(down > 0 && deepest > DEEPEST / 2, "{down} while services were down, at most {deepest} deep");
-    record("reorgs", &chance, &json!({ "under": under, "whileDown": down, "deepest": deepest }));
+    network.check(&[&weather.story.sold]).await;
+    weather
 }
 
 impl Weather<'_> {

@@ -25,6 +25,12 @@ impl Chance {
         Self { seed, state: seed }
     }
 
+    /// The same seed's series for one of several networks; that of the first is the seed's own.
+    pub(in crate::e2e) fn of(&self, network: u64) -> Self {
+        let state = self.seed.wrapping_add(network.wrapping_mul(0xd134_2543_de82_ef95));
+        Self { seed: self.seed, state }
+    }
+
     pub(in crate::e2e) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
