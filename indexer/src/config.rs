@@ -8,6 +8,7 @@ use offsetdata_content::blocks::KuboSettings;
 use offsetdata_protocol::deployments::Deployment;
 
 use crate::error::IndexerError;
+use crate::follow::PROVEN_DEPTH;
 use crate::rpc::Rpc;
 
 /// Which chain is indexed into which database.
@@ -30,6 +31,10 @@ pub struct Source {
     /// Blocks that a reorg may take back.
     #[arg(long, env = "OFFSETDATA_REORG_DEPTH", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub reorg_depth: u64,
+    /// Logs of so many of the newest blocks are proven by the receipts of their blocks; further back the node's word is
+    /// taken.
+    #[arg(long, env = "OFFSETDATA_PROVEN_DEPTH", default_value_t = PROVEN_DEPTH)]
+    pub proven_depth: u64,
     /// Seconds that one call of the node may take.
     #[arg(long, env = "OFFSETDATA_RPC_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub rpc_timeout: u64,

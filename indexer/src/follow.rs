@@ -47,6 +47,9 @@ pub enum Step {
     },
 }
 
+/// So many of the newest blocks are proven where nothing else is said.
+pub const PROVEN_DEPTH: u64 = 10_000;
+
 /// Follows one deployment.
 #[derive(Debug)]
 pub struct Follower {
@@ -55,6 +58,7 @@ pub struct Follower {
     contracts: Contracts,
     addresses: Vec<Address>,
     reorg_depth: u64,
+    proven_depth: u64,
     range: Range,
     /// Steps in a row in which receipts proved nothing.
     doubts: u32,
@@ -85,9 +89,17 @@ impl Follower {
             addresses: contracts.addresses(),
             contracts,
             reorg_depth,
+            proven_depth: reorg_depth,
             range: Range::default(),
             doubts: 0,
         }
+    }
+
+    /// The same with the logs of so many of the newest blocks proven by their receipts, if that is more than a reorg reaches.
+    /// Further back the node's word is taken.
+    #[must_use]
+    pub fn proving(self, blocks: u64) -> Self {
+        Self { proven_depth: blocks.max(self.reorg_depth), ..self }
     }
 
     /// One step. `now` is Unix seconds, written beside the cursor.
@@ -111,14 +123,14 @@ impl Follower {
         if head.number <= last.number {
             return self.at_the_head(&cursor, &head, tags, now).await;
         }
-        let lowest_undone = head.number.saturating_sub(self.reorg_depth);
-        let batch = if last.number < lowest_undone {
+        let last_believed = head.number.saturating_sub(self.proven_depth);
+        let batch = if last.number < last_believed {
             if self.rpc.header(last.number.into()).await?.map(|header| header.id()) != Some(last) {
                 return self.roll_back(&cursor, tags, now).await;
             }
-            self.read_deep(last.number + 1, lowest_undone).await?
+            self.read_deep(last.number + 1, last_believed).await?
         } else {
-            let to = head.number.min(last.number + TIP_BLOCKS);
+            let to = head.number.min(last.number + TIP_BLOCKS.min(self.range.blocks()));
             let headers = self.rpc.headers((last.number + 1..=to).collect()).await?;
             match link(last, &headers)? {
                 Link::Reorg => return self.roll_back(&cursor, tags, now).await,
@@ -165,12 +177,11 @@ impl Follower {
         }
     }
 
-    /// Blocks that no reorg reaches: large ranges, and no headers but the last.
-    async fn read_deep(&mut self, from: u64, deepest: u64) -> Result<Batch, IndexerError> {
-        let to = deepest.min(from + self.range.blocks() - 1);
+    /// Logs of a range. The next one is smaller where the node refuses it, and may be larger where it does not.
+    async fn logs(&mut self, from: u64, to: u64) -> Result<Vec<Log>, IndexerError> {
         let logs = match self.rpc.logs(&self.addresses, from, to).await {
             Err(IndexerError::Rpc { refused: true, reason, .. }) if self.range.blocks() > 1 && to > from => {
-                self.range = self.range.refused();
+                self.range = self.range.refused(to - from + 1);
                 return Err(IndexerError::Rpc {
                     method: "eth_getLogs",
                     reason: format!(
@@ -184,6 +195,13 @@ impl Follower {
             answer => answer?,
         };
         self.range = self.range.answered(logs.len());
+        Ok(logs)
+    }
+
+    /// Blocks that no reorg reaches and nobody proves: large ranges, and no headers but the last.
+    async fn read_deep(&mut self, from: u64, deepest: u64) -> Result<Batch, IndexerError> {
+        let to = deepest.min(from + self.range.blocks() - 1);
+        let logs = self.logs(from, to).await?;
         let last = self
             .rpc
             .headers(vec![to])
@@ -225,12 +243,13 @@ impl Follower {
             .collect())
     }
 
-    /// Blocks that a reorg may still take: every header is known, every log has to fit its header.
+    /// Blocks that are proven, among them those that a reorg may still take: every header is known, every log has to fit
+    /// its header.
     async fn read_tip(&mut self, headers: &[Header]) -> Result<Batch, IndexerError> {
         let (Some(first), Some(last)) = (headers.first(), headers.last()) else {
             return Err(IndexerError::inconsistent("no headers"));
         };
-        let logs = self.rpc.logs(&self.addresses, first.number, last.number).await?;
+        let logs = self.logs(first.number, last.number).await?;
         let logs = in_order(logs, first.number, last.number)?;
         for log in &logs {
             let (number, hash) = place(log)?;

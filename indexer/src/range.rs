@@ -33,10 +33,10 @@ impl Range {
         })
     }
 
-    /// After a refusal.
+    /// After a refusal of so many blocks.
     #[must_use]
-    pub fn refused(self) -> Self {
-        Self((self.0 / 2).max(1))
+    pub fn refused(self, asked: u64) -> Self {
+        Self((self.0.min(asked) / 2).max(1))
     }
 }
 
@@ -48,9 +48,10 @@ mod tests {
     fn follows_what_the_node_bears() {
         let mut range = Range::default();
         for _ in 0..40 {
-            range = range.refused();
+            range = range.refused(range.blocks());
         }
         assert_eq!(range.blocks(), 1);
+        assert_eq!(Range::default().refused(256).blocks(), 128, "what was asked for counts");
         assert_eq!(range.answered(30_000).blocks(), 1);
         for _ in 0..40 {
             range = range.answered(0);

@@ -79,7 +79,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             }
         }
     });
-    let follower = Follower::new(rpc, written.clone(), &deployment, config.source.reorg_depth);
+    let follower = Follower::new(rpc, written.clone(), &deployment, config.source.reorg_depth)
+        .proving(config.source.proven_depth);
     let mut following =
         tokio::spawn(follow(follower, lease.clone(), watch.clone(), config.poll(), stop.clone()));
     // Apart from each other: a source that is slow with documents does not hold up points.

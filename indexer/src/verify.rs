@@ -10,7 +10,7 @@ use offsetdata_store::chain::compare::{self, Difference};
 
 use crate::config::Source;
 use crate::error::IndexerError;
-use crate::follow::{Follower, Step};
+use crate::follow::{Follower, PROVEN_DEPTH, Step};
 use crate::preflight::{check_chain, check_database};
 use crate::rpc::Rpc;
 
@@ -55,7 +55,7 @@ pub async fn verify(
     let deep = cursor.number.0.saturating_sub(depth);
     let block = deep.max(cursor.finalized.0.min(cursor.number.0));
     check_database(scratch, &rpc, deployment, 0).await?;
-    let mut follower = Follower::new(rpc, scratch.clone(), deployment, depth.max(1));
+    let mut follower = Follower::new(rpc, scratch.clone(), deployment, depth.max(1)).proving(PROVEN_DEPTH);
     let mut failures = 0;
     loop {
         match follower.step(0).await {

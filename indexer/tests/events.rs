@@ -225,6 +225,7 @@ async fn a_reorg_is_told_to_those_who_listen_and_those_who_come_back() {
             database_url: support::database::url_in(folder.path()),
             deployment: Some(folder.path().join("deployment.json")),
             reorg_depth: 32,
+            proven_depth: 32,
             rpc_timeout: 5,
         },
         blocks: folder.path().join("blocks"),

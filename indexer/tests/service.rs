@@ -19,6 +19,7 @@ fn config(folder: &std::path::Path, rpc_url: &str, listen: std::net::SocketAddr)
             database_url: support::database::url_in(folder),
             deployment: Some(folder.join("deployment.json")),
             reorg_depth: 32,
+            proven_depth: 32,
             rpc_timeout: 5,
         },
         blocks: folder.join("blocks"),

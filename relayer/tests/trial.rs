@@ -271,7 +271,7 @@ async fn an_index_through_faulty_endpoints_equals_one_from_an_honest_node() {
     {
         assert!(Instant::now() < until, "the pre-flight does not pass");
     }
-    let mut follower = Follower::new(faulty, pools[0].clone(), deployment, 128);
+    let mut follower = Follower::new(faulty, pools[0].clone(), deployment, 8).proving(1_000);
     let (mut failed, mut steps) = (0, 0);
     loop {
         match follower.step(0).await {

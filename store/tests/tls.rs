@@ -39,12 +39,7 @@ impl Server {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         let ["ready", _, folder] = words[..] else { panic!("scripts/postgres throwaway said {line:?}") };
-        Ok(Self {
-            folder: folder.to_owned(),
-            port,
-            _input: process.stdin.take().unwrap(),
-            _process: process,
-        })
+        Ok(Self { folder: folder.to_owned(), port, _input: process.stdin.take().unwrap(), _process: process })
     }
 
     fn url(&self, host: &str, query: &str) -> String {

@@ -13,7 +13,7 @@ mod story;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
@@ -45,8 +45,11 @@ const SECOND_KEY: u32 = 9;
 /// Long enough for a machine that does something else too.
 pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Two cores are enough for one network at a time.
+/// One case at a time: two cores are enough for its networks.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Held by all networks of a case.
+type Turn = Arc<tokio::sync::MutexGuard<'static, ()>>;
 
 /// The whole network. It ends with the test.
 pub(super) struct Network {
@@ -58,13 +61,27 @@ pub(super) struct Network {
     program: PathBuf,
     folder: TempDir,
     client: reqwest::Client,
-    _turn: tokio::sync::MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Network {
     /// Everything runs and answers.
     pub(super) async fn start(settings: Settings) -> Self {
-        let network = Self::prepare(settings).await;
+        Self::take_turn(settings, Arc::new(TURN.lock().await)).await
+    }
+
+    /// Several networks of one case, which know nothing of each other.
+    pub(super) async fn start_several(count: u64, settings: &Settings) -> Vec<Self> {
+        let turn = Arc::new(TURN.lock().await);
+        let mut networks = Vec::new();
+        for _ in 0..count {
+            networks.push(Self::take_turn(settings.clone(), turn.clone()).await);
+        }
+        networks
+    }
+
+    async fn take_turn(settings: Settings, turn: Turn) -> Self {
+        let network = Self::prepare(settings, turn).await;
         for part in Part::ALL {
             network.start_part(part).await;
         }
@@ -72,8 +89,7 @@ impl Network {
     }
 
     /// A chain with the contracts, and tokens for everyone; nothing else runs yet.
-    async fn prepare(settings: Settings) -> Self {
-        let turn = TURN.lock().await;
+    async fn prepare(settings: Settings, turn: Turn) -> Self {
         let program = process::program();
         let folder = tempfile::Builder::new().prefix("offsetdata-e2e-").tempdir().unwrap();
         std::fs::create_dir(folder.path().join("logs")).unwrap();

@@ -55,11 +55,10 @@ struct Weather<'a> {
 async fn what_a_reorg_takes_away_comes_back_once() {
     let chance = Chance::new();
     let (networks, reorgs) = if is_long() { (NETWORKS, LONG.div_ceil(NETWORKS)) } else { (1, REORGS) };
-    let mut started = Vec::new();
-    for number in 0..networks {
-        started.push((network().await, chance.of(number)));
-    }
-    let under_reorgs = started.iter().map(|(network, chance)| under_reorgs(network, chance.clone(), reorgs));
+    let started = Network::start_several(networks, &settings()).await;
+    let chances = (0..networks).map(|number| chance.of(number));
+    let under_reorgs =
+        started.iter().zip(chances).map(|(network, chance)| under_reorgs(network, chance, reorgs));
     let (mut under, mut down, mut deepest) = (BTreeMap::<&str, u64>::new(), 0, 0);
     for weather in futures::future::join_all(under_reorgs).await {
         for (what, count) in weather.under {
@@ -72,8 +71,8 @@ async fn what_a_reorg_takes_away_comes_back_once() {
     record("reorgs", &chance, &counts);
 }
 
-async fn network() -> Network {
-    Network::start(Settings {
+fn settings() -> Settings {
+    Settings {
         epoch: EPOCH,
         checkpoint_seconds: 2,
         more: vec![
@@ -82,8 +81,7 @@ async fn network() -> Network {
             (Part::Worker, "GRACE_SECONDS", "3".to_owned()),
         ],
         ..Settings::default()
-    })
-    .await
+    }
 }
 
 /// A network through at least so many reorgs, to the check that every case ends with.

@@ -19,6 +19,7 @@ pub fn source(folder: &Path, rpc_url: &str) -> Source {
         database_url: url_in(folder),
         deployment: Some(folder.join("deployment.json")),
         reorg_depth: 16,
+        proven_depth: 16,
         rpc_timeout: 5,
     }
 }
