@@ -153,7 +153,7 @@ pub struct FinishCase<'a> {
 type CommitmentCheck = fn(&CommitmentCase<'_>) -> Result<(), Refusal>;
 type FinishCheck = fn(&FinishCase<'_>) -> Result<(), Refusal>;
 
-/// In the order in which a worker can do something about it; what costs most comes last.
+/// In the order in which a worker can do something about it; what costs most, and depends on nothing else, comes last.
 const COMMITMENT_CHECKS: [CommitmentCheck; 6] = [
     attempt::of_commitment,
     sequence::of_commitment,
@@ -179,6 +179,15 @@ const FINISH_CHECKS: [FinishCheck; 7] = [
 /// That check's refusal.
 pub fn check_commitment(case: &CommitmentCase<'_>) -> Result<(), Refusal> {
     COMMITMENT_CHECKS.iter().try_for_each(|check| check(case))
+}
+
+/// The same for one that passed and whose job may have changed since: who signed it has not.
+///
+/// # Errors
+/// That check's refusal.
+pub fn check_commitment_again(case: &CommitmentCase<'_>) -> Result<(), Refusal> {
+    let [of_the_job @ .., _signature] = &COMMITMENT_CHECKS;
+    of_the_job.iter().try_for_each(|check| check(case))
 }
 
 /// The first check that a result does not pass.

@@ -1,6 +1,7 @@
 //! Transactions: queued with the rows that cause them, signed, sent, replaced and followed until they are on the chain
 //! for good or can't be. It does not know why one is wanted.
 
+mod alone;
 mod batch;
 mod fees;
 mod flight;
@@ -12,6 +13,7 @@ mod settings;
 mod signing;
 mod state;
 mod superseded;
+mod together;
 
 #[cfg(test)]
 mod anvil;

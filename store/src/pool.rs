@@ -1,9 +1,13 @@
 //! Connections and transactions. It knows no table.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Connection as _, Transaction};
-use std::time::Duration;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::dialect::Dialect;
 use crate::lease::{Lease, Tables};
@@ -13,10 +17,49 @@ use crate::{StoreError, migrations};
 pub type Conn = sqlx::AnyConnection;
 
 /// A transaction. Dropped without `commit` it is rolled back. `&mut *tx` is a [`Conn`].
-pub type Tx = Transaction<'static, Any>;
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    /// Given on when the transaction is over: fields are dropped in their order.
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Tx {
+    /// Ends it: what it wrote is on disk, and there for all.
+    ///
+    /// # Errors
+    /// The database; then nothing of it was written.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.inner.commit().await
+    }
+
+    /// Ends it as if it had never been.
+    ///
+    /// # Errors
+    /// The database; nothing of it was written either way.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.inner.rollback().await
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.inner
+    }
+}
 
 const CONNECTIONS: u32 = 8;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// No writer of this process waits longer for those before it.
+const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Connections to one database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -25,6 +68,8 @@ pub struct Pool {
     dialect: Dialect,
     tables: Option<Tables>,
     lease: Option<Lease>,
+    /// Whose turn it is to write.
+    turn: Arc<Mutex<()>>,
 }
 
 /// Connects to `sqlite:PATH`, where the file is made if it is missing and its folder is not, or to
@@ -50,7 +95,7 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
         .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
         .connect(&url)
         .await?;
-    Ok(Pool { any, dialect, tables: None, lease: None })
+    Ok(Pool { any, dialect, tables: None, lease: None, turn: Arc::default() })
 }
 
 fn file_url(url: &str) -> Result<String, StoreError> {
@@ -99,13 +144,18 @@ impl Pool {
     }
 
     /// A transaction that writes. It waits for other writers now and not at its first write, where waiting would be
-    /// refused because what it read could be old.
+    /// refused because what it read could be old. Writers of one process take turns in the order in which they came, and
+    /// have no connection while they wait: left to the database, they would sleep and look again, some of them for a
+    /// second while others overtake them, and readers would find no connection.
     ///
     /// # Errors
     /// No connection, another writer that did not end within ten seconds, or an instance that is not the one to write;
     /// all retryable.
     pub async fn write(&self) -> Result<Tx, StoreError> {
-        let mut tx = self.any.begin_with(self.dialect.begin_write()).await?;
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn.clone().lock_owned()).await;
+        let turn = turn.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))?;
+        let inner = self.any.begin_with(self.dialect.begin_write()).await?;
+        let mut tx = Tx { inner, _turn: Some(turn) };
         if let Some(lock) = self.dialect.lock(self.tables) {
             sqlx::raw_sql(lock).execute(&mut *tx).await?;
         }
@@ -120,7 +170,7 @@ impl Pool {
     /// # Errors
     /// No connection; retryable.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(self.any.begin_with(self.dialect.begin_read()).await?)
+        Ok(Tx { inner: self.any.begin_with(self.dialect.begin_read()).await?, _turn: None })
     }
 
     /// A connection without a transaction, for one single statement.
@@ -144,6 +194,35 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn writers_take_turns_in_their_order_and_leave_connections_to_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("db").display());
+        let pool = super::connect(&url).await.unwrap();
+        let first = pool.write().await.unwrap();
+        let (order, mut waiting) = (Arc::new(AtomicUsize::new(0)), Vec::new());
+        for place in 0..3 * super::CONNECTIONS as usize {
+            let (pool, order) = (pool.clone(), order.clone());
+            waiting.push(tokio::spawn(async move {
+                let tx = pool.write().await.unwrap();
+                assert_eq!(order.fetch_add(1, Ordering::SeqCst), place);
+                tx.commit().await.unwrap();
+            }));
+            tokio::task::yield_now().await;
+        }
+        let mut reader = pool.acquire().await.unwrap();
+        sqlx::query("select 1").execute(&mut *reader).await.unwrap();
+        assert_eq!(order.load(Ordering::SeqCst), 0, "all wait for the first");
+        // Dropped, it gives its turn on as well.
+        drop(first);
+        for one in waiting {
+            one.await.unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn a_transaction_that_the_database_ended_spoils_no_connection() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Trying a batch of commitments: which of them would land, and how much gas it takes. It sends nothing.
+//! Trying batches of commitments: which of them would land, and how much gas they take. It sends nothing.
 
 use std::collections::HashSet;
 
@@ -28,31 +28,34 @@ pub enum Trial {
     },
     /// It would revert as a whole.
     Reverts,
-    /// The node can't simulate transactions with their logs.
-    Unsupported,
 }
 
 impl Chain {
-    /// Runs a call in a block with its logs (`eth_simulateV1`).
+    /// Runs calls of an account with their logs, in a block and each on top of the one before (`eth_simulateV1`), each with
+    /// at most so much gas. `None` where the node can't, or not so many.
     ///
     /// # Errors
     /// A node that does not answer.
-    pub async fn try_batch(
+    pub async fn try_batches(
         &self,
         at: BlockId,
         from: Address,
         to: Address,
-        data: Bytes,
-    ) -> Result<Trial, RelayerError> {
-        let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data);
-        let payload = SimulatePayload::default().extend(SimBlock::default().call(request));
+        calls: Vec<Bytes>,
+        gas: u64,
+    ) -> Result<Option<Vec<Trial>>, RelayerError> {
+        let asked = calls.len();
+        let calls = calls.into_iter().map(|data| {
+            TransactionRequest::default().with_from(from).with_to(to).with_input(data).with_gas_limit(gas)
+        });
+        let payload = SimulatePayload::default().extend(SimBlock::default().extend_calls(calls));
         let call = self.provider.simulate(&payload).block_id(at);
         let answer = match tokio::time::timeout(TIMEOUT, call.into_future()).await {
             Ok(Ok(answer)) => answer,
             // Whatever it says: without a simulation there is no batch.
             Ok(Err(RpcError::ErrorResp(payload))) => {
-                tracing::debug!(code = payload.code, "eth_simulateV1 is refused");
-                return Ok(Trial::Unsupported);
+                tracing::debug!(code = payload.code, asked, "eth_simulateV1 is refused");
+                return Ok(None);
             }
             Ok(Err(error)) => return Err(self.failed("eth_simulateV1", &error)),
             Err(_) => {
@@ -60,14 +63,18 @@ impl Chain {
                 return Err(RelayerError::Rpc { call: "eth_simulateV1", reason });
             }
         };
-        match answer.first().and_then(|block| block.calls.first()) {
-            Some(call) if call.status => {
-                let gas = call.max_used_gas.unwrap_or_default().max(call.gas_used);
-                Ok(Trial::Lands { gas, skipped: skipped(to, &call.logs) })
-            }
-            Some(_) => Ok(Trial::Reverts),
-            None => Ok(Trial::Unsupported),
-        }
+        let trials: Vec<Trial> = answer
+            .iter()
+            .flat_map(|block| &block.calls)
+            .map(|call| match call.status {
+                true => {
+                    let gas = call.max_used_gas.unwrap_or_default().max(call.gas_used);
+                    Trial::Lands { gas, skipped: skipped(to, &call.logs) }
+                }
+                false => Trial::Reverts,
+            })
+            .collect();
+        Ok((trials.len() == asked).then_some(trials))
     }
 }
 

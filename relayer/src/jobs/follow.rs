@@ -13,15 +13,15 @@ use crate::transactions::TransactionState;
 impl Jobs {
     /// Compares a job with its transactions.
     pub(super) async fn follow(&self, seen: &JobRow, now: u64) -> Result<(), RelayerError> {
-        let queued = {
-            let mut conn = self.pool.acquire().await?;
-            transactions::list_of_request(&mut conn, seen.request).await?
-        };
         let settle = settle_key(seen.request, seen.attempt);
+        let ended = {
+            let mut conn = self.pool.acquire().await?;
+            transactions::list_ended_of_request(&mut conn, seen.request, &settle).await?
+        };
         let is_settling = state_of(seen)? == JobState::Settling;
         let (mut settled, mut sent) = (false, false);
         let mut lost = None;
-        for transaction in &queued {
+        for transaction in &ended {
             let state = TransactionState::read(&transaction.state)?;
             if transaction.dedupe == settle {
                 sent = true;
@@ -35,7 +35,7 @@ impl Jobs {
             return self.step(seen.request, Event::Ended(Ending::Settled), now).await;
         }
         match lost {
-            Some(transaction) => self.go_back(seen, transaction, &queued, now).await,
+            Some(transaction) => self.go_back(seen, transaction, now).await,
             // Someone else had settled it, and a reorg took that away.
             None if is_settling && !sent => self.step(seen.request, Event::Lost, now).await,
             None => Ok(()),
@@ -75,7 +75,6 @@ impl Jobs {
         &self,
         seen: &JobRow,
         transaction: &TransactionRow,
-        queued: &[TransactionRow],
         now: u64,
     ) -> Result<(), RelayerError> {
         let Some(first) = self.work_of(transaction).await? else { return Ok(()) };
@@ -86,8 +85,10 @@ impl Jobs {
         if state_of(&job)? != state_of(seen)? || job.attempt != seen.attempt {
             return Ok(());
         }
-        for later in queued.iter().filter(|later| later.id > transaction.id) {
-            drop_pending(&mut tx, later.clone(), now).await?;
+        for later in transactions::list_of_request(&mut tx, seen.request).await? {
+            if later.id > transaction.id {
+                drop_pending(&mut tx, later, now).await?;
+            }
         }
         work::delete_work_from(&mut tx, job.request, first).await?;
         let checkpoint = checkpoints::find_checkpoint(&mut tx, job.request).await?;

@@ -55,24 +55,31 @@ impl Jobs {
         let mut after: Option<Position> = None;
         loop {
             let page = Page { after, ..Page::first(PAGE) };
-            let mut tx = self.pool.write().await?;
-            let open =
-                requests::list_open_for_scheduler(&mut tx, self.scheduler.address(), confirmed, page).await?;
-            let mut ended = Vec::new();
-            for request in &open {
-                match rows::find_job(&mut tx, request.id).await? {
-                    None => {
+            let scheduler = self.scheduler.address();
+            // Mostly there is nothing new: then nobody has to wait for a writer.
+            let (open, known) = {
+                let mut conn = self.pool.acquire().await?;
+                let open =
+                    requests::list_open_for_scheduler(&mut conn, scheduler, confirmed, page).await?;
+                let ids: Vec<RequestId> = open.iter().map(|request| request.id).collect();
+                let known = rows::states_of(&mut conn, &ids).await?;
+                (open, known)
+            };
+            if known.len() < open.len() {
+                let mut tx = self.pool.write().await?;
+                for request in requests::list_open_for_scheduler(&mut tx, scheduler, confirmed, page).await? {
+                    if rows::find_job(&mut tx, request.id).await?.is_none() {
                         let head = training::head_of(&mut tx, request.id).await?;
-                        rows::insert_job(&mut tx, new_job(request, head, now)).await?;
+                        rows::insert_job(&mut tx, new_job(&request, head, now)).await?;
                         tracing::info!(request = %request.id, model = %request.model, "taken in");
                     }
-                    Some(job) if state_of(&job)?.is_final() => ended.push(job),
-                    Some(_) => {}
                 }
+                commit(tx).await?;
             }
-            commit(tx).await?;
-            for job in ended {
-                self.reopen(&job, cursor, now).await?;
+            for (request, state) in known {
+                if state.parse::<JobState>().is_ok_and(JobState::is_final) {
+                    self.reopen(request, cursor, now).await?;
+                }
             }
             match open.last() {
                 Some(last) if open.len() >= PAGE as usize => after = Some(last.position),
@@ -83,8 +90,9 @@ impl Jobs {
 
     /// A job has ended and its request has not. Mostly its last transaction is under way; but where a reorg took the end
     /// away and nothing is left that would bring it back, the job goes on.
-    async fn reopen(&self, job: &JobRow, cursor: &Cursor, now: u64) -> Result<(), RelayerError> {
-        if cursor.number < cursor.chain_head || is_over(job, None, cursor.timestamp.0)? {
+    async fn reopen(&self, request: RequestId, cursor: &Cursor, now: u64) -> Result<(), RelayerError> {
+        let Some(job) = self.find(request).await? else { return Ok(()) };
+        if cursor.number < cursor.chain_head || is_over(&job, None, cursor.timestamp.0)? {
             return Ok(());
         }
         let queued = {

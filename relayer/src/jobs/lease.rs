@@ -34,6 +34,10 @@ impl Jobs {
     /// # Errors
     /// The database; a key that can't sign.
     pub async fn claim(&self, claimant: &Claimant, now: u64) -> Result<Option<JobOffer>, RelayerError> {
+        // Workers that wait ask again and again: they hold up no writer for nothing.
+        if !self.has_for(claimant, now).await? {
+            return Ok(None);
+        }
         let mut tx = self.pool.write().await?;
         if let Some(mut job) = rows::find_job_of(&mut tx, claimant.worker, now).await? {
             let last = work::find_commitment(&mut tx, job.request, job.sequence).await?;
@@ -58,6 +62,12 @@ impl Jobs {
         let offer = self.offer(&mut tx, &job).await?;
         commit(tx).await?;
         Ok(Some(offer))
+    }
+
+    async fn has_for(&self, claimant: &Claimant, now: u64) -> Result<bool, RelayerError> {
+        let mut conn = self.pool.acquire().await?;
+        Ok(rows::find_job_of(&mut conn, claimant.worker, now).await?.is_some()
+            || (!self.settings.drain && self.first_for(&mut conn, claimant, now).await?.is_some()))
     }
 
     async fn first_for(

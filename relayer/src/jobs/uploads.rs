@@ -48,14 +48,17 @@ impl Jobs {
             if self.is_repeated(&mut conn, request, worker, upload).await? {
                 return Ok(upload.sequence);
             }
-            self.check_commitment(&mut conn, request, worker, upload, now).await?;
+            self.check_commitment(&mut conn, request, worker, upload, now, checks::check_commitment).await?;
         }
         self.blocks.put(RAW, &upload.points).await.map_err(RelayerError::from)?;
         let mut tx = self.pool.write().await?;
         if self.is_repeated(&mut tx, request, worker, upload).await? {
             return Ok(upload.sequence);
         }
-        let (mut job, terms, head) = self.check_commitment(&mut tx, request, worker, upload, now).await?;
+        // Everyone else who writes waits now: what could be done before was done before.
+        let again = checks::check_commitment_again;
+        let (mut job, terms, head) =
+            self.check_commitment(&mut tx, request, worker, upload, now, again).await?;
         let previous = work::find_commitment(&mut tx, request, job.sequence).await?;
         let is_first = previous.is_none_or(|previous| previous.attempt != upload.attempt);
         let assignment = if is_first {
@@ -142,6 +145,7 @@ impl Jobs {
         worker: Address,
         upload: &CommitmentUpload,
         now: u64,
+        check: fn(&CommitmentCase<'_>) -> Result<(), Refusal>,
     ) -> Result<(JobRow, Terms, B256), JobError> {
         let job = find(conn, request).await?;
         let terms = Terms::decode(&job.escrow, &job.details)?;
@@ -156,7 +160,7 @@ impl Jobs {
                 .map_err(|_| Refusal::malformed("units has more than 48 bits"))?,
             lastValues: upload.last_values,
         };
-        checks::check_commitment(&CommitmentCase {
+        check(&CommitmentCase {
             job: &job,
             terms: &terms,
             grace_ends_at: self.grace_end(conn, request).await?,

@@ -28,6 +28,10 @@ impl Predictions {
         claimant: &Claimant,
         now: u64,
     ) -> Result<Option<PredictionOffer>, RelayerError> {
+        // Workers that wait ask again and again: they hold up no writer for nothing.
+        if !self.has_for(claimant, now).await? {
+            return Ok(None);
+        }
         let mut tx = self.pool.write().await?;
         if let Some(row) = rows::find_leased_to(&mut tx, claimant.worker, now).await? {
             return offer(row).map(Some);
@@ -44,6 +48,19 @@ impl Predictions {
             }
         }
         Ok(None)
+    }
+
+    async fn has_for(&self, claimant: &Claimant, now: u64) -> Result<bool, RelayerError> {
+        let mut conn = self.pool.acquire().await?;
+        if rows::find_leased_to(&mut conn, claimant.worker, now).await?.is_some() {
+            return Ok(true);
+        }
+        for row in rows::list_in(&mut conn, Stage::Waiting.as_str(), AT_ONCE).await? {
+            if now <= row.valid_until.0 && serves(&mut conn, claimant, &row).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes a worker's answer: its signature, its length, its lease.

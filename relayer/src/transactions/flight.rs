@@ -1,7 +1,7 @@
 //! What has a nonce and is in no block yet: it is sent again at each block, replaced where it pays too little, and found
 //! where it was included. A nonce counts as used elsewhere only where the block that used it says so.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use alloy::primitives::U256;
 use alloy::rpc::types::Log;
@@ -41,6 +41,9 @@ enum Found {
     Unknown,
 }
 
+/// Signed forms by transaction.
+type Forms = HashMap<u64, Vec<EnvelopeRow>>;
+
 /// A transaction with the form of it that pays most.
 struct Flying {
     row: TransactionRow,
@@ -57,6 +60,7 @@ impl Reconciler {
         let mut flying = self.list(State::Signed).await?;
         flying.extend(self.list(State::Broadcast).await?);
         flying.sort_by_key(|row| row.nonce.map(|nonce| nonce.0));
+        let mut forms = self.forms_in_flight().await?;
         let signer = self.tenure.signer;
         self.lanes.note(signer, |lane| lane.in_flight = flying.len());
         let used = self.chain.nonce(signer).await?;
@@ -64,8 +68,21 @@ impl Reconciler {
         self.committed = U256::ZERO;
         let is_used = |row: &TransactionRow| row.nonce.is_some_and(|nonce| nonce.0 < used);
         let (mined, waiting): (Vec<_>, Vec<_>) = flying.into_iter().partition(is_used);
+        let mined = mined.into_iter().map(|row| (forms.remove(&row.id.0).unwrap_or_default(), row)).collect();
         self.note_mined(mined, head, now, report).await?;
-        self.keep_alive(waiting, head, now, report).await
+        self.keep_alive(waiting, forms, head, now, report).await
+    }
+
+    /// The signed forms of each transaction in flight, newest first.
+    async fn forms_in_flight(&self) -> Result<Forms, RelayerError> {
+        let mut forms = Forms::new();
+        let mut conn = self.tenure.pool.acquire().await?;
+        for state in [State::Signed, State::Broadcast] {
+            for envelope in rows::list_envelopes_in(&mut conn, self.tenure.signer, state.as_str()).await? {
+                forms.entry(envelope.transaction_id.0).or_default().push(envelope);
+            }
+        }
+        Ok(forms)
     }
 
     /// Sends again what no transaction in flight stands for: an envelope that had reverted and lost its block to a reorg.
@@ -87,7 +104,7 @@ impl Reconciler {
 
     async fn note_mined(
         &mut self,
-        mined: Vec<TransactionRow>,
+        mined: Vec<(Vec<EnvelopeRow>, TransactionRow)>,
         head: &Head,
         now: u64,
         report: &mut Report,
@@ -97,8 +114,8 @@ impl Reconciler {
         }
         let this = &*self;
         let found: Vec<(TransactionRow, Found)> = futures::stream::iter(mined)
-            .map(|row| async move {
-                let found = this.find(&row, head).await?;
+            .map(|(forms, row)| async move {
+                let found = this.find(&row, &forms, head).await?;
                 Ok::<_, RelayerError>((row, found))
             })
             .buffered(AT_ONCE)
@@ -142,9 +159,13 @@ impl Reconciler {
     }
 
     /// By which of our envelopes the nonce was used, or by something else that was signed with this key.
-    async fn find(&self, row: &TransactionRow, head: &Head) -> Result<Found, RelayerError> {
-        let envelopes = self.envelopes(row.id.0).await?;
-        for envelope in &envelopes {
+    async fn find(
+        &self,
+        row: &TransactionRow,
+        envelopes: &[EnvelopeRow],
+        head: &Head,
+    ) -> Result<Found, RelayerError> {
+        for envelope in envelopes {
             if let Some((inclusion, logs)) = self.chain.inclusion(envelope.hash).await? {
                 return Ok(Found::Included { nonce: envelope.nonce.0, inclusion, logs });
             }
@@ -211,19 +232,19 @@ impl Reconciler {
     async fn keep_alive(
         &mut self,
         waiting: Vec<TransactionRow>,
+        mut forms: Forms,
         head: &Head,
         now: u64,
         report: &mut Report,
     ) -> Result<(), RelayerError> {
-        // Where no block comes without a transaction, one that a node lost would wait for ever.
-        let is_late = now.saturating_sub(self.resent_at) >= RESEND_SECONDS;
+        let is_late = self.is_late(now);
         if is_late {
             self.resent_at = now;
         }
         let mut tip = None;
         let mut sends = Vec::new();
         for (place, row) in waiting.into_iter().filter(|row| row.nonce.is_some()).enumerate() {
-            let Some(newest) = self.envelopes(row.id.0).await?.into_iter().next() else {
+            let Some(newest) = forms.remove(&row.id.0).and_then(|forms| forms.into_iter().next()) else {
                 let reason = format!("transaction {} has a nonce and no envelope", row.id.0);
                 return Err(RelayerError::Corrupt { what: "relay_envelopes", reason });
             };
@@ -246,7 +267,14 @@ impl Reconciler {
                 sends.push((one.row, one.newest));
             }
         }
-        self.send_all(sends, head, now).await
+        let (taken, failure) = self.send(sends).await;
+        self.note_sent(taken, head, now).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Where no block comes without a transaction, one that a node lost would wait for ever.
+    pub(super) fn is_late(&self, now: u64) -> bool {
+        now.saturating_sub(self.resent_at) >= RESEND_SECONDS
     }
 
     /// Signs a form that pays more and keeps it. False where that would be over the cap.
@@ -272,16 +300,11 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Sends what is durable, and notes what a node took. One failure does not keep the others back.
-    pub(super) async fn send_all(
+    /// Sends what is durable: what a node took, and the last failure. One failure does not keep the others back.
+    pub(super) async fn send(
         &mut self,
         sends: Vec<(TransactionRow, EnvelopeRow)>,
-        head: &Head,
-        now: u64,
-    ) -> Result<(), RelayerError> {
-        if sends.is_empty() {
-            return Ok(());
-        }
+    ) -> (Vec<(TransactionRow, EnvelopeRow)>, Option<RelayerError>) {
         let chain = &self.chain;
         let answers: Vec<_> = futures::stream::iter(sends)
             .map(|(row, envelope)| async move {
@@ -309,6 +332,7 @@ impl Reconciler {
                         reason,
                         "the node refuses a transaction; it is sent again"
                     );
+                    self.has_unsent = true;
                     continue;
                 }
                 Err(error) => {
@@ -318,17 +342,27 @@ impl Reconciler {
             }
             taken.push((row, envelope));
         }
-        if !taken.is_empty() {
-            let mut tx = self.tenure.write(now).await?;
-            for (mut row, envelope) in taken {
-                rows::mark_sent(&mut tx, envelope.hash, head.number).await?;
-                if row.state == State::Signed.as_str() {
-                    advance(&mut tx, &mut row, State::Broadcast, None, now).await?;
-                }
-            }
-            commit(tx).await?;
+        (taken, failure)
+    }
+
+    /// Notes what a node took.
+    pub(super) async fn note_sent(
+        &self,
+        taken: Vec<(TransactionRow, EnvelopeRow)>,
+        head: &Head,
+        now: u64,
+    ) -> Result<(), RelayerError> {
+        if taken.is_empty() {
+            return Ok(());
         }
-        failure.map_or(Ok(()), Err)
+        let mut tx = self.tenure.write(now).await?;
+        for (mut row, envelope) in taken {
+            rows::mark_sent(&mut tx, envelope.hash, head.number).await?;
+            if row.state == State::Signed.as_str() {
+                advance(&mut tx, &mut row, State::Broadcast, None, now).await?;
+            }
+        }
+        commit(tx).await
     }
 }
 

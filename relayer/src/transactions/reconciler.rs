@@ -10,8 +10,9 @@ use alloy::signers::local::PrivateKeySigner;
 use futures::{StreamExt, TryStreamExt};
 use offsetdata_store::Pool;
 use offsetdata_store::relay::signers;
-use offsetdata_store::relay::transactions::{self as rows, EnvelopeRow, TransactionRow};
+use offsetdata_store::relay::transactions::{self as rows, TransactionRow};
 
+use super::batch;
 use super::fees::Fees;
 use super::followed::{Tenure, advance, commit, dissolve, exclude};
 use super::lanes::Lanes;
@@ -85,8 +86,12 @@ pub struct Reconciler {
     pub(super) funds: Option<(B256, U256)>,
     /// What something would have cost that the signer could not pay.
     pub(super) lacks: Option<U256>,
-    /// The node refused `eth_simulateV1`: every commitment travels alone.
-    pub(super) is_without_batches: bool,
+    /// Batches that the node tries in one call; with none every commitment travels alone.
+    pub(super) batches_at_once: usize,
+    /// The head at which everything was looked after and sent.
+    followed: Option<B256>,
+    /// A node refused something in this round.
+    pub(super) has_unsent: bool,
 }
 
 impl Reconciler {
@@ -127,7 +132,9 @@ impl Reconciler {
             committed: U256::ZERO,
             funds: None,
             lacks: None,
-            is_without_batches: false,
+            batches_at_once: batch::AT_ONCE,
+            followed: None,
+            has_unsent: false,
         }))
     }
 
@@ -151,21 +158,23 @@ impl Reconciler {
         let mut report = Report::default();
         self.tenure.keep(now).await?;
         let head = self.chain.head().await?;
-        self.verify_inclusions(&head, now, &mut report).await?;
-        self.follow_in_flight(&head, now, &mut report).await?;
-        self.confirm(&head, now, &mut report).await?;
+        // Between two blocks nothing becomes of what was sent. Where a step fails, all is looked at again.
+        let followed = self.followed.take();
+        self.has_unsent = false;
+        let is_verified = self.verified == Some((head.number, head.hash));
+        if followed != Some(head.hash) || !is_verified || self.is_late(now) {
+            self.verify_inclusions(&head, now, &mut report).await?;
+            self.follow_in_flight(&head, now, &mut report).await?;
+            self.confirm(&head, now, &mut report).await?;
+        }
         self.sign_queued(&head, now, &mut report).await?;
+        self.followed = (!self.has_unsent).then_some(head.hash);
         Ok(report)
     }
 
     pub(super) async fn list(&self, state: State) -> Result<Vec<TransactionRow>, RelayerError> {
         let mut conn = self.tenure.pool.acquire().await?;
         Ok(rows::list_in(&mut conn, self.tenure.signer, state.as_str(), 10_000).await?)
-    }
-
-    pub(super) async fn envelopes(&self, transaction: u64) -> Result<Vec<EnvelopeRow>, RelayerError> {
-        let mut conn = self.tenure.pool.acquire().await?;
-        Ok(rows::list_envelopes(&mut conn, transaction).await?)
     }
 
     pub(super) fn form(&self, row: &TransactionRow, nonce: u64, gas_limit: u64, fees: Fees) -> Form {

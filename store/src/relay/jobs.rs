@@ -5,7 +5,7 @@ use offsetdata_protocol::ids::{ModelId, RequestId};
 
 use super::{execute, values};
 use crate::codec::Count;
-use crate::record::{find, insert, record, select};
+use crate::record::{find, insert, record, select, select_in};
 use crate::{Conn, StoreError};
 
 record! {
@@ -78,6 +78,16 @@ record! {
     }
 }
 
+record! {
+    /// That there is a job, and where it stands.
+    KnownRow in "relay_jobs" {
+        /// The request that it serves.
+        request: RequestId,
+        /// A word of the relayer's.
+        state: String,
+    }
+}
+
 /// Keeps a new job.
 pub async fn insert_job(conn: &mut Conn, job: JobRow) -> Result<(), StoreError> {
     insert(conn, &[job]).await
@@ -86,6 +96,15 @@ pub async fn insert_job(conn: &mut Conn, job: JobRow) -> Result<(), StoreError> 
 /// A job.
 pub async fn find_job(conn: &mut Conn, request: RequestId) -> Result<Option<JobRow>, StoreError> {
     find(conn, "request", &request).await
+}
+
+/// Those of these requests that have a job, with its state.
+pub async fn states_of(
+    conn: &mut Conn,
+    requests: &[RequestId],
+) -> Result<Vec<(RequestId, String)>, StoreError> {
+    let known: Vec<KnownRow> = select_in(conn, "request", requests, "").await?;
+    Ok(known.into_iter().map(|row| (row.request, row.state)).collect())
 }
 
 /// Writes back what may change of a job, if it still is in `from` and `attempt`. Whether it was.

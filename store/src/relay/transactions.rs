@@ -212,6 +212,16 @@ pub async fn list_of_request(conn: &mut Conn, request: RequestId) -> Result<Vec<
     select(conn, "request = $1 order by id", &values![request]).await
 }
 
+/// Those of a request's transactions that ended without landing, and the one that is this, in their order.
+pub async fn list_ended_of_request(
+    conn: &mut Conn,
+    request: RequestId,
+    dedupe: &str,
+) -> Result<Vec<TransactionRow>, StoreError> {
+    let rest = "request = $1 and (state = 'dropped' or dedupe = $2) order by id";
+    select(conn, rest, &values![request, dedupe.to_owned()]).await
+}
+
 /// Transactions in a state, whosever, newest first.
 pub async fn list_recent(conn: &mut Conn, limit: u32) -> Result<Vec<TransactionRow>, StoreError> {
     select(conn, "id > 0 order by id desc limit $1", &values![limit]).await
@@ -249,6 +259,18 @@ pub async fn advance_transaction(
 /// Keeps a signed form.
 pub async fn insert_envelope(conn: &mut Conn, envelope: EnvelopeRow) -> Result<(), StoreError> {
     insert(conn, &[envelope]).await
+}
+
+/// The signed forms of all of a signer's transactions in a state, without those that another one carries: by transaction,
+/// newest first.
+pub async fn list_envelopes_in(
+    conn: &mut Conn,
+    signer: Address,
+    state: &str,
+) -> Result<Vec<EnvelopeRow>, StoreError> {
+    let rest = "transaction_id in (select t.id from relay_transactions t where t.signer = $1 and t.state = $2 \
+                and t.carrier is null) order by transaction_id, nonce desc, max_fee desc, priority_fee desc";
+    select(conn, rest, &values![signer, state.to_owned()]).await
 }
 
 /// The signed forms of a transaction, newest first.

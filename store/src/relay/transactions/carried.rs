@@ -2,7 +2,7 @@
 
 use super::{Count, TransactionRow, next_id};
 use crate::record::{insert, select};
-use crate::relay::{execute, values};
+use crate::relay::{execute, execute_for, values};
 use crate::{Conn, StoreError};
 
 /// Puts a carrier, which has its nonce already, under the next position, and its members under it. They were pending, have
@@ -14,15 +14,11 @@ pub async fn insert_carrier(
 ) -> Result<Option<TransactionRow>, StoreError> {
     carrier.id = next_id(conn).await?;
     insert(conn, &[carrier.clone()]).await?;
-    for member in members {
-        let sql = "update relay_transactions set carrier = $1, state = $2, reason = null, updated_at = $3 \
-                   where id = $4 and signer = $5 and state = 'pending' and carrier is null";
-        let values = values![carrier.id, carrier.state, carrier.updated_at, Count(*member), carrier.signer];
-        if execute(conn, sql, values).await? != 1 {
-            return Ok(None);
-        }
-    }
-    Ok(Some(carrier))
+    let sql = "update relay_transactions set carrier = $1, state = $2, reason = null, updated_at = $3 \
+               where signer = $4 and state = 'pending' and carrier is null";
+    let values = values![carrier.id, carrier.state, carrier.updated_at, carrier.signer];
+    let changed = execute_for(conn, sql, members, values).await?;
+    Ok((changed == members.len() as u64).then_some(carrier))
 }
 
 /// What a transaction carries, in its order.

@@ -5,7 +5,7 @@ use offsetdata_protocol::ids::RequestId;
 
 use super::Count;
 use crate::codec::{Column, Put};
-use crate::relay::{execute, values};
+use crate::relay::{execute, execute_for, values};
 use crate::{Conn, StoreError};
 
 /// The signer of what any signer may send and none has taken.
@@ -33,12 +33,14 @@ pub async fn list_unclaimed(
     signer: Address,
     limit: u32,
 ) -> Result<Vec<Waiting>, StoreError> {
+    // The list of requests is made once; a condition for each row would read all that a request ever had.
     let sql = "select t.id as id, t.kind as kind from relay_transactions t \
-               where t.signer = $1 and t.state = 'pending' and not exists (select 1 from relay_transactions o \
-               where o.request = t.request and o.signer <> $2 and o.signer <> $3 \
-               and o.state in ('pending', 'signed', 'broadcast')) order by t.id limit $4";
+               where t.signer = $1 and t.state = 'pending' and (t.request is null or t.request not in \
+               (select o.request from relay_transactions o where o.request is not null \
+               and o.signer in (select s.signer from relay_signers s where s.signer <> $2) \
+               and o.state in ('pending', 'signed', 'broadcast'))) order by t.id limit $3";
     let mut query = sqlx::query(sql);
-    for value in values![ANYONE, ANYONE, signer, limit] {
+    for value in values![ANYONE, signer, limit] {
         query = query.put_value(value);
     }
     let rows = query.fetch_all(conn).await?;
@@ -47,10 +49,10 @@ pub async fn list_unclaimed(
         .collect()
 }
 
-/// Gives what waits to a signer. False where somebody has it already.
-pub async fn claim(conn: &mut Conn, signer: Address, id: u64) -> Result<bool, StoreError> {
-    let sql = "update relay_transactions set signer = $1 where id = $2 and signer = $3 and state = 'pending'";
-    Ok(execute(conn, sql, values![signer, Count(id), ANYONE]).await? == 1)
+/// Gives what waits to a signer, but for what somebody has already. How many it got.
+pub async fn claim(conn: &mut Conn, signer: Address, ids: &[u64]) -> Result<u64, StoreError> {
+    let sql = "update relay_transactions set signer = $1 where signer = $2 and state = 'pending'";
+    execute_for(conn, sql, ids, values![signer, ANYONE]).await
 }
 
 /// Gives back what a signer has taken and never signed. What it did sign stays its own: it could still land.

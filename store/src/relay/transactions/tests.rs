@@ -4,6 +4,7 @@ use alloy::primitives::{Address, B256, Bytes};
 use offsetdata_protocol::ids::RequestId;
 
 use super::*;
+use crate::relay::signers;
 use crate::{Pool, Tx, connect, migrate};
 
 const A: Address = Address::repeat_byte(0xa);
@@ -38,6 +39,9 @@ async fn the_steps_of_a_request_stay_with_one_signer_while_one_of_them_may_land(
     let folder = tempfile::tempdir().unwrap();
     let pool = database(&folder).await;
     let mut tx = pool.write().await.unwrap();
+    for signer in [A, B] {
+        signers::acquire_signer(&mut tx, signer, "a process", 1, 100, 0).await.unwrap();
+    }
     queue(&mut tx, "one", "commit", ANYONE, Some(1)).await;
     queue(&mut tx, "two", "commit", ANYONE, Some(1)).await;
     queue(&mut tx, "other", "commit", ANYONE, Some(2)).await;
@@ -46,8 +50,9 @@ async fn the_steps_of_a_request_stay_with_one_signer_while_one_of_them_may_land(
     assert_eq!(count_unclaimed(&mut tx).await.unwrap(), 4);
     assert_eq!(ids(&list_unclaimed(&mut tx, A, 3).await.unwrap()), [1, 2, 3]);
 
-    assert!(claim(&mut tx, A, 1).await.unwrap());
-    assert!(!claim(&mut tx, B, 1).await.unwrap(), "it has a signer");
+    assert_eq!(claim(&mut tx, A, &[1]).await.unwrap(), 1);
+    assert_eq!(claim(&mut tx, B, &[1]).await.unwrap(), 0, "it has a signer");
+    assert_eq!(claim(&mut tx, B, &[]).await.unwrap(), 0);
     assert_eq!(
         ids(&list_unclaimed(&mut tx, B, 9).await.unwrap()),
         [3, 4],
@@ -72,7 +77,7 @@ async fn only_what_was_never_signed_and_is_nobodys_own_is_given_back() {
     }
     queue(&mut tx, "pinned", "call", A, None).await;
     for id in [1, 2] {
-        assert!(claim(&mut tx, A, id).await.unwrap());
+        assert_eq!(claim(&mut tx, A, &[id]).await.unwrap(), 1);
     }
     let envelope = EnvelopeRow {
         hash: B256::repeat_byte(1),
@@ -101,7 +106,7 @@ async fn what_travels_together_stands_together_until_it_is_taken_off() {
         queue(&mut tx, name, "commit", ANYONE, Some(request)).await;
     }
     for id in [1, 2] {
-        assert!(claim(&mut tx, A, id).await.unwrap());
+        assert_eq!(claim(&mut tx, A, &[id]).await.unwrap(), 1);
     }
     let one = find_transaction(&mut tx, 1).await.unwrap().unwrap();
     let carrier = TransactionRow {
