@@ -1,10 +1,13 @@
 //! Intents through kills of the process, faulty endpoints, dropped transactions and reorgs: every one lands, and exactly
-//! once. The small form runs always; OFFSETDATA_LONG=1 runs 10,000 intents with 200 kills, OFFSETDATA_SEED another order.
+//! once. The small form runs always; OFFSETDATA_LONG=1 runs 10,000 intents with 200 kills, OFFSETDATA_SEED another order,
+//! and what was tried goes into the file that OFFSETDATA_CASES names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod network;
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -25,6 +28,12 @@ use serde_json::{Value, json};
 const COUNTER: &str = "0x5f358054600101905500";
 const AT: Address = Address::repeat_byte(0xcc);
 const SIGNERS: [u32; 3] = [5, 6, 7];
+/// What CI runs with.
+const SEED: u64 = 20_261;
+/// A block comes so often at most.
+const BLOCK: Duration = Duration::from_millis(150);
+/// Between two lines that say how far it is.
+const PROGRESS: Duration = Duration::from_secs(30);
 
 struct Trial {
     intents: u64,
@@ -37,19 +46,21 @@ fn word(n: u64) -> B256 {
     U256::from(n + 1).into()
 }
 
-async fn queue(pool: &Pool, n: u64) {
-    let new = NewTransaction {
-        dedupe: format!("intent {n}"),
-        signer: ANYONE,
-        kind: "call".into(),
-        request: None,
-        target: AT,
-        calldata: Bytes::from(word(n).0.to_vec()),
-        expires_at: u64::from(u32::MAX),
-        max_gas: None,
-    };
+async fn queue(pool: &Pool, numbers: Range<u64>) {
     let mut tx = pool.write().await.unwrap();
-    assert!(insert_transaction(&mut tx, new, 1).await.unwrap());
+    for n in numbers {
+        let new = NewTransaction {
+            dedupe: format!("intent {n}"),
+            signer: ANYONE,
+            kind: "call".into(),
+            request: None,
+            target: AT,
+            calldata: Bytes::from(word(n).0.to_vec()),
+            expires_at: u64::from(u32::MAX),
+            max_gas: None,
+        };
+        assert!(insert_transaction(&mut tx, new, 1).await.unwrap());
+    }
     tx.commit().await.unwrap();
 }
 
@@ -96,14 +107,15 @@ async fn run(trial: Trial) {
     network.start_relayer().await;
 
     let pool = connect(&network.database()).await.unwrap();
-    let until = Instant::now() + trial.patience;
+    let (begun, mut told) = (Instant::now(), Instant::now());
+    let until = begun + trial.patience;
     let (mut random, mut queued, mut killed, mut tick) = (trial.seed, 0, 0, 0);
     loop {
         tick += 1;
-        while queued < trial.intents && queued < tick * trial.intents.div_ceil(20).min(100) {
-            queue(&pool, queued).await;
-            queued += 1;
-        }
+        let round = Instant::now();
+        let wanted = trial.intents.min(tick * trial.intents.div_ceil(20).min(100));
+        queue(&pool, queued..wanted).await;
+        queued = queued.max(wanted);
         mine(&network, &mut random, tick).await;
         let states = states(&pool).await;
         let done = states.get("confirmed").copied().unwrap_or_default();
@@ -118,7 +130,13 @@ async fn run(trial: Trial) {
             break;
         }
         assert!(Instant::now() < until, "{states:?} of {} after {killed} kills", trial.intents);
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        if told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            let seconds = begun.elapsed().as_secs();
+            println!("{seconds} s: {done} of {} intents, {killed} of {} kills", trial.intents, trial.kills);
+        }
+        // What was done meanwhile was time enough as well.
+        tokio::time::sleep(BLOCK.saturating_sub(round.elapsed())).await;
     }
     // The last reorg is over and the endpoints are honest: what it took back lands again, and nothing else.
     for proxy in &proxies {
@@ -157,9 +175,14 @@ async fn run(trial: Trial) {
     for (fault, count) in proxies.iter().flat_map(Faulty::done) {
         *faults.entry(fault).or_default() += count;
     }
-    println!(
-        "{} intents, {killed} kills, {tick} blocks, seed {}, faults {faults:?}",
-        trial.intents, trial.seed
+    let faulty: BTreeMap<String, u32> =
+        faults.iter().map(|(fault, count)| (format!("{fault:?}"), *count)).collect();
+    record(
+        trial.seed,
+        &json!({
+            "intents": trial.intents, "kills": killed, "blocks": tick, "faults": faulty, "lost": 0, "doubled": 0,
+            "seconds": begun.elapsed().as_secs(),
+        }),
     );
     for fault in
         [Fault::Status5xx, Fault::Garbage, Fault::CutJson, Fault::SwallowedSending, Fault::LostReceipt]
@@ -168,8 +191,23 @@ async fn run(trial: Trial) {
     }
 }
 
+/// From `OFFSETDATA_SEED`, or the seed of CI.
 fn seed() -> u64 {
-    std::env::var("OFFSETDATA_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261)
+    match std::env::var("OFFSETDATA_SEED") {
+        Ok(text) => u64::from_str_radix(text.trim_start_matches("0x"), 16)
+            .expect("OFFSETDATA_SEED is a hexadecimal number"),
+        Err(_) => SEED,
+    }
+}
+
+/// Says what a case tried; a long run also writes it down, one line of JSON in the file that `OFFSETDATA_CASES` names.
+fn record(seed: u64, counts: &Value) {
+    let line = json!({ "case": "trial", "seed": format!("{seed:#x}"), "counts": counts });
+    println!("{line}");
+    if let Some(path) = std::env::var_os("OFFSETDATA_CASES") {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,7 +216,7 @@ async fn two_hundred_intents_land_once_each_through_kills_faults_and_reorgs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "long: an hour or so"]
+#[ignore = "long: most of an hour"]
 async fn ten_thousand_intents_land_once_each_through_two_hundred_kills() {
     if std::env::var_os("OFFSETDATA_LONG").is_none() {
         return;
@@ -200,9 +238,7 @@ async fn an_empty_signer_is_passed_over_and_used_again_when_it_has_money() {
     network.call("evm_mine", json!([])).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let pool = connect(&network.database()).await.unwrap();
-    for n in 0..30 {
-        queue(&pool, n).await;
-    }
+    queue(&pool, 0..30).await;
     let confirmed = |number: u64| {
         let pool = &pool;
         async move { states(pool).await.get("confirmed").copied() == Some(number) }
@@ -233,9 +269,7 @@ async fn an_empty_signer_is_passed_over_and_used_again_when_it_has_money() {
     }
     network.call("evm_mine", json!([])).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    for n in 30..40 {
-        queue(&pool, n).await;
-    }
+    queue(&pool, 30..40).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(confirmed(30).await, "nobody can pay");
     balance(6, "0x56bc75e2d63100000").await;
@@ -255,7 +289,7 @@ async fn an_index_through_faulty_endpoints_equals_one_from_an_honest_node() {
     }
     let deployment = network.chain.deployment();
     let proxies =
-        [Faulty::before(network.node(), seed()).await, Faulty::before(network.node(), seed() + 1).await];
+        [Faulty::before(network.node(), seed()).await, Faulty::before(network.node(), seed().wrapping_add(1)).await];
     let endpoints = format!("{},{}", proxies[0].url, proxies[1].url);
     let faulty = Rpc::new(&endpoints, Duration::from_secs(10)).unwrap();
     let folder = tempfile::tempdir().unwrap();

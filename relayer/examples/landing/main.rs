@@ -293,6 +293,8 @@ async fn run(sizes: Sizes) {
     let (keys, allowed) = (keys.join(","), allowed.join(","));
     let mut settings = vec!["--signer-key", &keys, "--allow-worker", &allowed];
     settings.extend(["--lease-seconds", "3600", "--heartbeat-seconds", "600", "--max-in-flight", "64"]);
+    // What it is without a word; tests look more often.
+    settings.extend(["--poll-milliseconds", "500"]);
     let network = Network::start(&settings).await;
     let pool = connect(&network.database()).await.unwrap();
     let mut bench = Bench { network, pool, signers };

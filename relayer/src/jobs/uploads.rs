@@ -6,7 +6,7 @@ use offsetdata_protocol::cid::{Cid, RAW};
 use offsetdata_protocol::metrics::{PointsBlock, SeriesBuilder};
 use offsetdata_protocol::worker_api::{CommitmentUpload, Finish, MAX_POINTS_BYTES};
 use offsetdata_protocol::{Digest, messages};
-use offsetdata_store::chain::requests::find_request;
+use offsetdata_store::chain::requests::find_grace_end;
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 use offsetdata_store::relay::work::{self, ArtifactRow, CommitmentRow, SettlementRow};
 use offsetdata_store::{Conn, Count};
@@ -174,7 +174,7 @@ impl Jobs {
     }
 
     async fn grace_end(&self, conn: &mut Conn, request: RequestId) -> Result<Option<u64>, JobError> {
-        Ok(find_request(conn, request).await?.and_then(|row| row.grace_ends_at).map(|time| time.0))
+        Ok(find_grace_end(conn, request).await?.map(|time| time.0))
     }
 
     /// Refuses an artifact before its bytes are taken.

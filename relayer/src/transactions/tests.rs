@@ -83,6 +83,18 @@ impl Bench {
         State::read(&self.row(name).await.state).unwrap()
     }
 
+    /// A round, and the blocks that follow at once where anvil makes one for each transaction.
+    async fn round(&self, reconciler: &mut Reconciler) -> super::Report {
+        let report = reconciler.round(LONG_AGO).await.unwrap();
+        for _ in 0..200 {
+            if self.anvil.call("txpool_status", json!([])).await["pending"] == json!("0x0") {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        report
+    }
+
     async fn nonce(&self) -> u64 {
         self.anvil.chain.nonce(Anvil::signer().address()).await.unwrap()
     }
@@ -95,14 +107,14 @@ async fn queued_transactions_land_in_their_order() {
         bench.want(name, TARGET).await;
     }
     let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
+    bench.round(&mut reconciler).await;
+    bench.round(&mut reconciler).await;
     for (name, nonce) in [("one", 0), ("two", 1), ("three", 2)] {
         let row = bench.row(name).await;
         assert_eq!((row.state.as_str(), row.nonce), ("confirmed", Some(Count(nonce))), "{name}");
     }
     assert_eq!(bench.nonce().await, 3);
-    let quiet = reconciler.round(LONG_AGO).await.unwrap();
+    let quiet = bench.round(&mut reconciler).await;
     assert_eq!(quiet, super::Report::default(), "nothing is left to do");
 }
 
@@ -114,8 +126,8 @@ async fn what_would_revert_is_dropped_with_its_reason_and_takes_no_nonce() {
     bench.want_call("bad", DEPLOYER, calldata.into()).await;
     bench.want("good", TARGET).await;
     let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
+    bench.round(&mut reconciler).await;
+    bench.round(&mut reconciler).await;
     let bad = bench.row("bad").await;
     assert_eq!((bad.state.as_str(), bad.nonce), ("dropped", None));
     assert_eq!(bad.reason.as_deref(), Some("without a reason"));
@@ -129,7 +141,7 @@ async fn what_the_node_cannot_run_waits_until_its_time_is_over_and_holds_nothing
     bench.want("odd", DEPLOYER).await;
     bench.want("good", TARGET).await;
     let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
+    bench.round(&mut reconciler).await;
     reconciler.round(LONG_AGO + 1000).await.unwrap();
     assert_eq!((bench.state("odd").await, bench.state("good").await), (State::Pending, State::Confirmed));
     reconciler.round(LONG_AGO + 1001).await.unwrap();
@@ -187,17 +199,17 @@ async fn a_reorg_takes_an_inclusion_back_and_it_lands_again() {
     bench.want("one", TARGET).await;
     let settings = TransactionSettings { confirmations: 3, ..TransactionSettings::default() };
     let mut reconciler = bench.holder("a", settings, LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
+    bench.round(&mut reconciler).await;
+    bench.round(&mut reconciler).await;
     let before = bench.row("one").await;
     assert_eq!(before.state, "included", "it needs three blocks");
 
     bench.anvil.reorg(1).await;
-    let report = reconciler.round(LONG_AGO).await.unwrap();
+    let report = bench.round(&mut reconciler).await;
     assert_eq!(report.reorged, 1);
     for _ in 0..4 {
         bench.anvil.mine(1).await;
-        reconciler.round(LONG_AGO).await.unwrap();
+        bench.round(&mut reconciler).await;
     }
     let after = bench.row("one").await;
     assert_eq!((after.state.as_str(), after.hash, bench.nonce().await), ("confirmed", before.hash, 1));
@@ -210,14 +222,14 @@ async fn a_reorg_below_the_confirmations_is_seen_too() {
     bench.anvil.mine(2).await;
     bench.want("one", TARGET).await;
     let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
-    reconciler.round(LONG_AGO).await.unwrap();
+    bench.round(&mut reconciler).await;
+    bench.round(&mut reconciler).await;
     assert_eq!(bench.state("one").await, State::Confirmed);
     bench.anvil.reorg(2).await;
-    assert_eq!(reconciler.round(LONG_AGO).await.unwrap().reorged, 1);
+    assert_eq!(bench.round(&mut reconciler).await.reorged, 1);
     for _ in 0..2 {
         bench.anvil.mine(1).await;
-        reconciler.round(LONG_AGO).await.unwrap();
+        bench.round(&mut reconciler).await;
     }
     assert_eq!((bench.state("one").await, bench.nonce().await), (State::Confirmed, 1));
 }

@@ -1,6 +1,6 @@
 //! A whole network on loopback for the tests beside it: anvil with the contracts, the indexer, the relayer, and a worker
 //! that signs what it is told. All parts are the real ones; the worker trains nothing, as no test here needs weights.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
 #[path = "../../../store/tests/support/database.rs"]
 pub(crate) mod database;
@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 pub(crate) use worker::{Worker, points, problem};
 
 pub(crate) const HYPERPARAMETERS: &str = r#"{"epochs":3}"#;
+const POLL: &str = "--poll-milliseconds";
 pub(crate) const TRAINER: B256 = B256::repeat_byte(0x77);
 
 /// An anvil on a free port; it ends with the test.
@@ -194,7 +195,10 @@ impl Network {
         let listen = format!("127.0.0.1:{port}");
         let artifacts = self.folder.path().join("artifacts").display().to_string();
         let key = account(5).signer().to_bytes().to_string();
-        let mut own = vec!["--listen", &listen, "--artifacts", &artifacts, "--poll-milliseconds", "50"];
+        let mut own = vec!["--listen", &listen, "--artifacts", &artifacts];
+        if !self.settings.iter().any(|text| text == POLL) {
+            own.extend([POLL, "50"]);
+        }
         own.extend(["--scheduler-key", &key, "--signer-lease-seconds", "2"]);
         own.extend(self.settings.iter().map(String::as_str));
         arguments(self.rpc.as_deref().unwrap_or(&self.anvil.url), &self.folder, &own)

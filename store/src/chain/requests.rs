@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, Bytes};
 use offsetdata_protocol::ids::{CollectionId, MethodId, ModelId, RequestId};
 use sqlx::any::AnyRow;
 
-use crate::codec::{Column, Count, Value};
+use crate::codec::{Column, Count, Put, Value};
 use crate::record::{find, record, select};
 use crate::{Conn, StoreError};
 
@@ -213,6 +213,15 @@ record! {
 /// A database that can't be read; so everywhere below.
 pub async fn find_request(conn: &mut Conn, id: RequestId) -> Result<Option<RequestRow>, StoreError> {
     find(conn, "id", &id).await
+}
+
+/// The end of the grace of a request whose end its user asked for.
+pub async fn find_grace_end(conn: &mut Conn, id: RequestId) -> Result<Option<Count>, StoreError> {
+    let row = sqlx::query("select grace_ends_at from cancellations where request = $1")
+        .put(&id)
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Count::read(&row, "grace_ends_at")).transpose()
 }
 
 /// Requests without an end for this scheduler, requested at or before block `confirmed`

@@ -3,7 +3,6 @@
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::signers::local::PrivateKeySigner;
 use offsetdata_protocol::Digest;
-use offsetdata_protocol::bindings::training::TrainingCoordinator as training;
 use offsetdata_protocol::worker_api::{ArtifactStored, Hello, MAX_ARTIFACT_BYTES, MAX_POINTS_BYTES};
 use offsetdata_store::relay::{sessions, transactions};
 use reqwest::{Response, StatusCode};
