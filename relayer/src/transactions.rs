@@ -6,6 +6,7 @@ mod batch;
 mod fees;
 mod flight;
 mod followed;
+mod holes;
 pub(crate) mod lanes;
 mod queued;
 mod reconciler;

@@ -70,7 +70,11 @@ impl Scene {
             heads.push(head);
             self.open.push((worker, offer));
         }
-        self.network.until("the first ones land", || async { self.in_state("commitAssigned", "confirmed").await == 2 }).await;
+        self.network
+            .until("the first ones land", || async {
+                self.in_state("commitAssigned", "confirmed").await == 2
+            })
+            .await;
         heads
     }
 
@@ -114,7 +118,9 @@ impl Scene {
     async fn of_a_stranger(&self, sequence: u32) -> Value {
         let (request, rows) = (self.open[0].1.request, self.rows().await);
         let end = format!(":{sequence}");
-        let of = |row: &&TransactionRow| row.request.is_some_and(|id| id.0 == request) && row.dedupe.ends_with(&end);
+        let of = |row: &&TransactionRow| {
+            row.request.is_some_and(|id| id.0 == request) && row.dedupe.ends_with(&end)
+        };
         let row = rows.iter().find(of).unwrap();
         let (price, tip) = ("0x174876e800", "0x174876e800");
         json!({

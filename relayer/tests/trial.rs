@@ -288,8 +288,10 @@ async fn an_index_through_faulty_endpoints_equals_one_from_an_honest_node() {
         network.train_salted(&network.chain, &user, model, offered.method, collection, salt).await;
     }
     let deployment = network.chain.deployment();
-    let proxies =
-        [Faulty::before(network.node(), seed()).await, Faulty::before(network.node(), seed().wrapping_add(1)).await];
+    let proxies = [
+        Faulty::before(network.node(), seed()).await,
+        Faulty::before(network.node(), seed().wrapping_add(1)).await,
+    ];
     let endpoints = format!("{},{}", proxies[0].url, proxies[1].url);
     let faulty = Rpc::new(&endpoints, Duration::from_secs(10)).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -43,8 +43,7 @@ pub(crate) async fn execute_for(
     }
     let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     // Numbers, in a text that is another one each time: it is not kept prepared.
-    let mut statement =
-        sqlx::query(AssertSqlSafe(format!("{sql} and id in ({ids})"))).persistent(false);
+    let mut statement = sqlx::query(AssertSqlSafe(format!("{sql} and id in ({ids})"))).persistent(false);
     for value in values {
         statement = statement.put_value(value);
     }

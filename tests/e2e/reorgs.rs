@@ -25,7 +25,7 @@ use super::network::{
 const REORGS: u64 = 50;
 const LONG: u64 = 1_000;
 /// Networks of a long run, at the same time: most of it is waiting for blocks.
-const NETWORKS: u64 = 6;
+const NETWORKS: u64 = 3;
 const DEEPEST: u64 = 20;
 /// Deeper than any reorg: what is final stays.
 const EPOCH: u32 = 16;

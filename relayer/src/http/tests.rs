@@ -15,8 +15,7 @@ use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::ids::RequestId;
 use offsetdata_protocol::metrics::{PointsBlock, series_root};
 use offsetdata_protocol::worker_api::{
-    Accepted, Action, ArtifactStored, Finish, Hello, JobOffer, MAX_POINTS_BYTES, Problem,
-    Welcome,
+    Accepted, Action, ArtifactStored, Finish, Hello, JobOffer, MAX_POINTS_BYTES, Problem, Welcome,
 };
 use offsetdata_protocol::{Digest, messages};
 use offsetdata_store::relay::{transactions, work};

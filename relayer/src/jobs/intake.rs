@@ -59,8 +59,7 @@ impl Jobs {
             // Mostly there is nothing new: then nobody has to wait for a writer.
             let (open, known) = {
                 let mut conn = self.pool.acquire().await?;
-                let open =
-                    requests::list_open_for_scheduler(&mut conn, scheduler, confirmed, page).await?;
+                let open = requests::list_open_for_scheduler(&mut conn, scheduler, confirmed, page).await?;
                 let ids: Vec<RequestId> = open.iter().map(|request| request.id).collect();
                 let known = rows::states_of(&mut conn, &ids).await?;
                 (open, known)

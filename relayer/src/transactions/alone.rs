@@ -14,7 +14,7 @@ use super::reconciler::{Reconciler, Report};
 use super::signing::seal;
 use super::state::{Kind, TransactionState as State};
 use crate::RelayerError;
-use crate::chain::Estimate;
+use crate::chain::{Estimate, Head};
 use crate::landing::{Revert, Verdict, judge};
 use crate::sponsor::revert_reason;
 
@@ -66,7 +66,10 @@ impl Reconciler {
         // An estimate runs the call: what would revert is not sent.
         let gas = match self.chain.estimate(at, self.tenure.signer, row.target, &row.calldata).await? {
             Estimate::Gas(gas) => gas,
-            Estimate::Reverts(data) => return self.on_revert(row, &data, has_predecessor, now, report).await,
+            Estimate::Reverts(data) => {
+                let revert = (data.as_ref(), has_predecessor);
+                return self.on_revert(row, revert, head, now, report).await;
+            }
             Estimate::Unknown(reason) => return self.wait(row, reason, now, report).await,
         };
         let gas_limit = self.with_margin(gas);
@@ -99,8 +102,8 @@ impl Reconciler {
     async fn on_revert(
         &self,
         mut row: TransactionRow,
-        data: &[u8],
-        has_predecessor: bool,
+        (data, has_predecessor): (&[u8], bool),
+        head: &Head,
         now: u64,
         report: &mut Report,
     ) -> Result<Outcome, RelayerError> {
@@ -135,6 +138,8 @@ impl Reconciler {
         };
         match judge(&revert, &self.scheduler)? {
             Verdict::Superseded(reason) => self.end(row, State::Superseded, reason, now, report).await,
+            // What it follows may have lost its block since this round looked: then the next round knows.
+            Verdict::Never(_) if !self.is_still_there(head).await? => Ok(Outcome::Waits),
             Verdict::Never(reason) => self.end(row, State::Dropped, reason, now, report).await,
             Verdict::Wait(reason) => self.wait(row, reason, now, report).await,
             Verdict::Renew(calldata) => {
@@ -146,6 +151,10 @@ impl Reconciler {
                 Ok(Outcome::Waits)
             }
         }
+    }
+
+    async fn is_still_there(&self, head: &Head) -> Result<bool, RelayerError> {
+        Ok(self.chain.block_at(head.number).await?.is_some_and(|block| block.hash == head.hash))
     }
 
     async fn wait(

@@ -1,25 +1,23 @@
 //! What has a nonce and is in no block yet: it is sent again at each block, replaced where it pays too little, and found
 //! where it was included. A nonce counts as used elsewhere only where the block that used it says so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use alloy::primitives::U256;
 use alloy::rpc::types::Log;
 use futures::{StreamExt, TryStreamExt};
-use offsetdata_store::relay::signers;
 use offsetdata_store::relay::transactions::{self as rows, EnvelopeRow, TransactionRow};
 
 use super::batch;
 use super::fees::Fees;
 use super::followed::{advance, commit, dissolve, include};
+use super::holes::is_filler;
 use super::reconciler::{AT_ONCE, Reconciler, Report};
 use super::signing::seal;
 use super::state::{Kind, TransactionState as State};
 use crate::RelayerError;
 use crate::chain::{Head, Inclusion, Sent, skipped};
 
-/// So many free nonces are looked at in a round.
-const MAX_HOLES: usize = 64;
 /// A head may have been so many blocks ahead of what other nodes had, when an envelope was signed.
 const HEADS_DIFFER: u64 = 8;
 /// After so many seconds a used nonce counts as used elsewhere though no node can say by what: none keeps that block.
@@ -45,9 +43,9 @@ enum Found {
 type Forms = HashMap<u64, Vec<EnvelopeRow>>;
 
 /// A transaction with the form of it that pays most.
-struct Flying {
-    row: TransactionRow,
-    newest: EnvelopeRow,
+pub(super) struct Flying {
+    pub(super) row: TransactionRow,
+    pub(super) newest: EnvelopeRow,
 }
 
 impl Reconciler {
@@ -64,7 +62,7 @@ impl Reconciler {
         let signer = self.tenure.signer;
         self.lanes.note(signer, |lane| lane.in_flight = flying.len());
         let used = self.chain.nonce(signer).await?;
-        self.fill_holes(used, &flying).await?;
+        self.fill_holes(used, &flying, head, now).await?;
         self.committed = U256::ZERO;
         let is_used = |row: &TransactionRow| row.nonce.is_some_and(|nonce| nonce.0 < used);
         let (mined, waiting): (Vec<_>, Vec<_>) = flying.into_iter().partition(is_used);
@@ -83,21 +81,6 @@ impl Reconciler {
             }
         }
         Ok(forms)
-    }
-
-    /// Sends again what no transaction in flight stands for: an envelope that had reverted and lost its block to a reorg.
-    /// Without it everything with a higher nonce would wait for ever.
-    async fn fill_holes(&self, used: u64, flying: &[TransactionRow]) -> Result<(), RelayerError> {
-        let mut conn = self.tenure.pool.acquire().await?;
-        let Some(signer) = signers::find_signer(&mut conn, self.tenure.signer).await? else { return Ok(()) };
-        let taken: HashSet<u64> = flying.iter().filter_map(|row| row.nonce.map(|nonce| nonce.0)).collect();
-        for nonce in (used..signer.next_nonce.0).take(MAX_HOLES).filter(|nonce| !taken.contains(nonce)) {
-            if let Some(envelope) = rows::find_envelope_with(&mut conn, self.tenure.signer, nonce).await? {
-                let answer = self.chain.send(&envelope.raw).await?;
-                tracing::warn!(nonce, hash = %envelope.hash, ?answer, "a nonce was free again; its envelope is sent again");
-            }
-        }
-        Ok(())
     }
 
     // ------------------------------------------------------------ in a block
@@ -153,6 +136,10 @@ impl Reconciler {
                 dissolve(&mut tx, &mut row, reason, now).await?;
             } else {
                 advance(&mut tx, &mut row, State::Pending, Some(reason.to_owned()), now).await?;
+                if is_filler(&row) {
+                    // The nonce was all that it was for.
+                    advance(&mut tx, &mut row, State::Dropped, Some(reason.to_owned()), now).await?;
+                }
             }
         }
         commit(tx).await
@@ -278,7 +265,7 @@ impl Reconciler {
     }
 
     /// Signs a form that pays more and keeps it. False where that would be over the cap.
-    async fn replace(
+    pub(super) async fn replace(
         &self,
         one: &mut Flying,
         head: &Head,

@@ -76,7 +76,9 @@ pub struct Reconciler {
     short_since: Option<u64>,
     /// Since when a transaction's nonce is used, and nobody knows by what, Unix seconds.
     pub(super) missing: HashMap<u64, u64>,
-    /// The same for nonces after ours.
+    /// Nonces that nothing in flight stands for, and the block since when.
+    pub(super) holes: HashMap<u64, u64>,
+    /// The same as `missing` for nonces after ours.
     pub(super) ahead_since: Option<u64>,
     /// When everything in flight was last sent whatever the head, Unix seconds.
     pub(super) resent_at: u64,
@@ -127,6 +129,7 @@ impl Reconciler {
             verified: None,
             short_since: None,
             missing: HashMap::new(),
+            holes: HashMap::new(),
             ahead_since: None,
             resent_at: now,
             committed: U256::ZERO,

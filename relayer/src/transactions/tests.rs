@@ -308,11 +308,21 @@ async fn a_nonce_that_was_used_elsewhere_is_replaced_by_a_new_one() {
     let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
     reconciler.round(LONG_AGO).await.unwrap();
     bench.anvil.call("anvil_dropAllTransactions", json!([])).await;
-    // The same key, outside of the relayer.
+    send_elsewhere(&bench, 0).await;
+    for _ in 0..6 {
+        bench.anvil.mine(1).await;
+        reconciler.round(LONG_AGO).await.unwrap();
+    }
+    let row = bench.row("one").await;
+    assert_eq!((row.state.as_str(), row.nonce, bench.nonce().await), ("confirmed", Some(Count(1)), 2));
+}
+
+/// A transaction that this key signed outside of the relayer.
+async fn send_elsewhere(bench: &Bench, nonce: u64) {
     let foreign = super::signing::Form {
         chain_id: 31_337,
         transaction: 0,
-        nonce: 0,
+        nonce,
         to: TARGET,
         calldata: Bytes::new(),
         gas_limit: 30_000,
@@ -320,12 +330,31 @@ async fn a_nonce_that_was_used_elsewhere_is_replaced_by_a_new_one() {
     };
     let foreign = super::signing::seal(&Anvil::signer(), foreign, 0, 0).unwrap();
     assert_eq!(bench.anvil.chain.send(&foreign.raw).await.unwrap(), Sent::Taken);
-    for _ in 0..6 {
+}
+
+#[tokio::test]
+async fn a_nonce_that_was_used_elsewhere_and_lost_its_block_holds_nothing_up() {
+    let bench = Bench::new(&["--no-mining"]).await;
+    bench.anvil.mine(8).await;
+    let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
+    send_elsewhere(&bench, 0).await;
+    bench.want("one", TARGET).await;
+    for _ in 0..4 {
         bench.anvil.mine(1).await;
         reconciler.round(LONG_AGO).await.unwrap();
     }
     let row = bench.row("one").await;
+    assert_eq!((row.state.as_str(), row.nonce), ("confirmed", Some(Count(1))));
+    bench.anvil.reorg(5).await;
+    bench.anvil.call("anvil_dropAllTransactions", json!([])).await;
+    assert_eq!(bench.nonce().await, 0, "both are gone, and the other one does not come back");
+    for _ in 0..8 {
+        reconciler.round(LONG_AGO).await.unwrap();
+        bench.anvil.mine(1).await;
+    }
+    let row = bench.row("one").await;
     assert_eq!((row.state.as_str(), row.nonce, bench.nonce().await), ("confirmed", Some(Count(1)), 2));
+    assert_eq!(bench.state(&format!("fill:{}:0", Anvil::signer().address())).await, State::Confirmed);
 }
 
 #[tokio::test]
