@@ -17,7 +17,7 @@ const MAX_OPEN: usize = 1 << 18;
 ///
 /// # Errors
 /// A block that is not what its CID's codec says, a UnixFS directory, a CID of another kind than ours.
-fn links(cid: &Cid, block: &[u8]) -> Result<Vec<Cid>, ContentError> {
+pub(crate) fn links(cid: &Cid, block: &[u8]) -> Result<Vec<Cid>, ProtocolError> {
     use ipld_core::codec::Links;
     let found: Vec<Cid> = match parts(cid)?.0 {
         DAG_PB => FileNode::decode(block)?.links.iter().map(|link| link.cid).collect(),
@@ -69,7 +69,11 @@ impl Walk {
 
     /// Goes on with what a block links to.
     pub(crate) fn follow(&mut self, cid: &Cid, block: &[u8]) -> Result<(), ContentError> {
-        let links = links(cid, block)?;
+        self.open(links(cid, block)?)
+    }
+
+    /// Goes on with these links.
+    pub(crate) fn open(&mut self, links: Vec<Cid>) -> Result<(), ContentError> {
         if self.open.len() + links.len() > MAX_OPEN {
             return Err(too_many("open links", (self.open.len() + links.len()) as u64, MAX_OPEN as u64));
         }

@@ -268,7 +268,7 @@ async fn car_files_go_to_the_node_and_come_back() {
     let theirs = node.ipfs(&["dag", "export", &root.to_string()], b"");
     assert!(theirs == file, "Kubo's file has {} bytes, ours {}", theirs.len(), file.len());
     let there = Blocks::directory(far.path()).unwrap();
-    let imported = car::import(&there, &theirs[..], &mut |_| {}).await.unwrap();
+    let imported = car::import(&there, std::io::Cursor::new(&theirs), &mut |_| {}).await.unwrap();
     assert_eq!((imported.root, imported.counted), (root, counted));
     assert_eq!(imported.manifest, Some(published.manifest.clone()));
     assert_eq!(there.pins().await.unwrap(), [root]);
@@ -290,7 +290,7 @@ async fn car_files_go_to_the_node_and_come_back() {
     // Into a node through our import, too.
     let Some(second) = Node::start("car_files_go_to_the_node_and_come_back", None) else { return };
     let remote = Blocks::remote().with_kubo(kubo(&second));
-    assert_eq!(car::import(&remote, &file[..], &mut |_| {}).await.unwrap().root, root);
+    assert_eq!(car::import(&remote, std::io::Cursor::new(&file), &mut |_| {}).await.unwrap().root, root);
     assert_eq!(second.pinned(), [root.to_string()]);
     assert_eq!(open(remote, &published).await.unwrap().tree().await.unwrap().len(), 300);
 }

@@ -53,7 +53,8 @@ def free_ports(count: int) -> list[int]:
 class Network:
     """`offsetdata dev` in a folder of its own, and commands against it."""
 
-    def __init__(self, folder: Path, default_ports: bool, rpc_url: str | None = None, kubo: str | None = None):
+    def __init__(self, folder: Path, default_ports: bool, rpc_url: str | None = None, kubo: str | None = None,
+                 database_url: str | None = None):
         self.folder = folder
         rpc, indexer, relayer, gateway, blocks = (8545, 8450, 8460, 8470, 8480) if default_ports else free_ports(5)
         command = [PROGRAM, "dev", "--dir", folder, "--indexer-port", indexer]
@@ -70,10 +71,12 @@ class Network:
         # Blocks go to the node, and into the folder too, where the demo alters them.
         at_node = {"OFFSETDATA_KUBO": kubo, "OFFSETDATA_KUBO_KEEP_LOCAL": "true"} if kubo else {}
         self.env |= at_node
+        # In the environment, as arguments are seen by other users.
+        in_database = {"OFFSETDATA_DEV_DATABASE": database_url} if database_url else {}
         self.relayer_url = f"http://127.0.0.1:{relayer}"
         self.graphql_url = f"http://127.0.0.1:{indexer}/graphql"
         words = [str(word) for word in command]
-        self.process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **at_node}, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **at_node, **in_database}, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 300
         while not (folder / "ready.json").exists():
             if self.process.poll() is not None:

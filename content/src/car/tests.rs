@@ -12,11 +12,20 @@ async fn exported(blocks: &Blocks, root: Cid, scope: Scope) -> Vec<u8> {
 }
 
 async fn read(blocks: &Blocks, file: &[u8]) -> Result<Imported, ContentError> {
-    import(blocks, file, &mut |_| {}).await
+    import(blocks, std::io::Cursor::new(file), &mut |_| {}).await
 }
 
 fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i / 1000 % 251) as u8).collect()
+}
+
+/// Blocks in a directory, and what is on its way there.
+fn stored(root: &std::path::Path) -> usize {
+    let below = |folder: &std::path::Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    };
+    let folders = below(root).into_iter().chain(below(&root.join("kept"))).chain(below(&root.join("tmp")));
+    folders.flat_map(|folder| below(&folder)).filter(|file| !file.ends_with("lock") && file.is_file()).count()
 }
 
 /// A file of one block of our own making.
@@ -66,7 +75,8 @@ async fn what_was_cut_off_is_not_taken_for_the_whole() {
     let error = read(&there, &head).await.unwrap_err();
     assert!(error.to_string().contains("not whole"), "{error}");
     assert!(there.pins().await.unwrap().is_empty());
-    // What was cut off goes on.
+    assert_eq!(stored(far.path()), 0, "what is refused leaves nothing behind");
+    // Whole, it is taken.
     assert_eq!(read(&there, &file).await.unwrap().root, root);
     // And it may leave out what is here.
     assert_eq!(read(&there, &head).await.unwrap().counted.blocks, 1);
@@ -109,5 +119,16 @@ async fn what_is_altered_too_long_or_of_another_kind_is_refused() {
         let error = refused(file).await;
         assert!(matches!(error, ContentError::Car(_)), "{error}");
     }
+    // Blocks before the one that is altered, and more than are stored at a time.
+    let data = bytes(70 << 20);
+    let there = tempfile::tempdir().unwrap();
+    let whole = Blocks::directory(there.path()).unwrap();
+    let root = whole.put_file(&data).await.unwrap();
+    let mut file = exported(&whole, root, Scope::All).await;
+    let last = file.len() - 1;
+    file[last] ^= 1;
+    let error = refused(file).await;
+    assert!(matches!(error, ContentError::Protocol(_)), "{error}");
     assert!(blocks.pins().await.unwrap().is_empty());
+    assert_eq!(stored(folder.path()), 0, "what is refused leaves nothing behind");
 }
