@@ -11,8 +11,15 @@ use offsetdata_sdk::{Account, Chain, Indexer, Relayer};
 /// Settings of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Settings {
-    /// RPC endpoint of the chain
-    #[arg(long, global = true, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545")]
+    /// RPC endpoints of the chain, separated by commas: the first that is well is asked
+    #[arg(
+        long,
+        global = true,
+        env = "OFFSETDATA_RPC_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8545"
+    )]
     pub(crate) rpc: String,
 
     /// File with the addresses of the contracts; without it the development network's
@@ -59,8 +66,17 @@ impl Settings {
     /// The chain, checked.
     pub(crate) async fn chain(&self) -> anyhow::Result<Chain> {
         Chain::connect(&self.rpc, self.deployment()?).await.with_context(|| {
-            format!("cannot use {}; is the network running? `offsetdata dev` starts one", self.rpc)
+            format!("cannot use {}; is the network running? `offsetdata dev` starts one", self.endpoints())
         })
+    }
+
+    /// The RPC endpoints without what may be a key in their URLs.
+    pub(crate) fn endpoints(&self) -> String {
+        let origin = |url: &str| match reqwest::Url::parse(url.trim()) {
+            Ok(url) => url.origin().ascii_serialization(),
+            Err(_) => "what is no URL".to_owned(),
+        };
+        self.rpc.split(',').map(origin).collect::<Vec<_>>().join(", ")
     }
 
     /// The block store, and the Kubo node where one is named.

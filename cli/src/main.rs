@@ -12,6 +12,7 @@ mod examples;
 mod output;
 mod source;
 mod table;
+mod whole_file;
 
 use std::process::ExitCode;
 

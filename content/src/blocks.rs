@@ -1,6 +1,7 @@
 //! Blocks by CID: directories of files first, then a Kubo node, then trustless gateways, at last the nodes that Kubo
 //! knows. Every block is verified when it is read. It announces nothing.
 
+pub mod check;
 mod collect;
 pub(crate) mod destination;
 pub(crate) mod directory;

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use offsetdata_protocol::{Digest, ProtocolError};
 use offsetdata_protocol::cid::{Cid, DAG_CBOR, block_cid, parts, verify_block};
 use offsetdata_protocol::manifest::{MAX_BLOCK_BYTES as MAX_MANIFEST_BYTES, Manifest};
+use offsetdata_protocol::{Digest, ProtocolError};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncSeekExt, AsyncWrite, BufReader};
 
 use crate::blocks::MAX_BLOCK_BYTES;

@@ -161,7 +161,11 @@ fn killed_while_it_publishes_to_a_node_it_ends_with_the_same_manifest() {
     // A pin is an empty file.
     let blocks = blocks.iter().filter(|(name, length)| name.starts_with("baf") && *length > 0);
     let expected = CAR_HEADER + blocks.map(|(_, length)| in_car(*length)).sum::<u64>();
-    assert_eq!(car.len() as u64, expected, "what the node gives is what the directory has, and no block more");
+    assert_eq!(
+        car.len() as u64,
+        expected,
+        "what the node gives is what the directory has, and no block more"
+    );
     assert!(
         !files(killed.path()).iter().any(|(name, _)| name.starts_with("baf") || name.ends_with(".journal"))
     );

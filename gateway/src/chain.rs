@@ -11,7 +11,7 @@ use alloy::rpc::types::{BlockNumberOrTag, TransactionReceipt, TransactionRequest
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportError};
-use offsetdata_node::Endpoints;
+use offsetdata_node::{Endpoints, Look};
 
 use crate::GatewayError;
 
@@ -99,6 +99,11 @@ impl Chain {
     }
 
     // No word of a transport's error is of an address: `offsetdata_node` makes them all.
+    /// How each endpoint is.
+    pub async fn look(&self) -> Vec<Look> {
+        self.endpoints.look().await
+    }
+
     fn failed(&self, call: &'static str, error: &TransportError) -> GatewayError {
         let reason = match error {
             RpcError::Transport(kind) => kind.to_string(),

@@ -27,10 +27,9 @@ pub async fn check(source: &Source) -> Result<Checked, IndexerError> {
     let deployment = source.read_deployment()?;
     let rpc = source.rpc()?;
     check_chain(&rpc, &deployment).await?;
-    let cursor = match source.existing_database() {
+    let cursor = match offsetdata_store::connect_existing(&source.database_url).await? {
         None => None,
-        Some(url) => {
-            let pool = offsetdata_store::connect(&url).await?;
+        Some(pool) => {
             let cursor = cursor(&pool).await;
             pool.close().await;
             cursor?

@@ -96,17 +96,6 @@ impl Source {
     pub fn rpc(&self) -> Result<Rpc, IndexerError> {
         Rpc::new(&self.rpc_url, Duration::from_secs(self.rpc_timeout))
     }
-
-    /// The database, if it is there already: a file is not made, a server is asked.
-    pub(crate) fn existing_database(&self) -> Option<String> {
-        if !self.database_url.starts_with("sqlite:") {
-            return Some(self.database_url.clone());
-        }
-        let path = self.database_url.strip_prefix("sqlite:")?;
-        let (path, query) = path.split_once('?').unwrap_or((path, "mode=rw"));
-        let file = path.strip_prefix("//").unwrap_or(path);
-        std::path::Path::new(file).is_file().then(|| format!("sqlite:{path}?{query}"))
-    }
 }
 
 impl Config {

@@ -89,6 +89,22 @@ pub async fn check_database(
     same_database(&cursor, genesis.hash, deployment)
 }
 
+/// Checks that another instance has filled the database, and for this chain and deployment. It writes nothing.
+///
+/// # Errors
+/// An empty database; [`IndexerError::OtherDeployment`].
+pub async fn check_written(pool: &Pool, rpc: &Rpc, deployment: &Deployment) -> Result<(), IndexerError> {
+    let cursor = blocks::head(&mut *pool.acquire().await.map_err(IndexerError::from)?).await?;
+    belongs(&cursor.ok_or_else(nothing_to_read)?, rpc, deployment).await
+}
+
+/// What an instance that only answers says of a database that nobody has filled.
+pub(crate) fn nothing_to_read() -> IndexerError {
+    let reason =
+        "the database is not there or empty: name that of the indexer that writes, and start that one first";
+    IndexerError::Setting { setting: "--read-only", reason: reason.to_owned() }
+}
+
 /// Checks that a cursor is of this chain and deployment.
 ///
 /// # Errors

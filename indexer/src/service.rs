@@ -38,13 +38,18 @@ struct Watch {
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), IndexerError> {
     let deployment = config.source.read_deployment()?;
     let rpc = config.source.rpc()?;
-    let pool = offsetdata_store::connect(&config.source.database_url).await?.of(Tables::Chain);
+    let url = &config.source.database_url;
+    let pool = match config.read_only {
+        true => offsetdata_store::connect_existing(url).await?.ok_or_else(preflight::nothing_to_read)?,
+        false => offsetdata_store::connect(url).await?,
+    };
+    let pool = pool.of(Tables::Chain);
     let lease = Lease::new(Tables::Chain, config.instance_lease_seconds);
     // Whatever writes does so under the lease, which the database checks in the same transaction.
     let written = pool.under(&lease);
     preflight::check_chain(&rpc, &deployment).await?;
     if config.read_only {
-        preflight::check_database(&written, &rpc, &deployment, now()).await?;
+        preflight::check_written(&pool, &rpc, &deployment).await?;
     } else {
         offsetdata_store::migrate(&pool).await?;
         preflight::check_database(&pool, &rpc, &deployment, now()).await?;
@@ -61,7 +66,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 
     let stop = CancellationToken::new();
     let watch = Watch {
-        status: Arc::new(Status::new(config.max_lag, lease.clone())),
+        status: Arc::new(Status::new(config.max_lag, lease.clone()).of_reader(config.read_only)),
         metrics: Arc::default(),
         live: Arc::new(Live::new(stop.clone())),
     };

@@ -14,6 +14,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Status {
     max_lag: u64,
     lease: Lease,
+    read_only: bool,
     inner: Mutex<Inner>,
 }
 
@@ -50,17 +51,29 @@ pub enum Role {
     Writer,
     /// One that answers, and writes when the writer is gone.
     Standby,
+    /// One that only ever answers.
+    Reader,
 }
 
 impl Status {
     /// A service that has seen nothing yet and is well up to `max_lag` blocks behind the chain.
     pub fn new(max_lag: u64, lease: Lease) -> Self {
-        Self { max_lag, lease, inner: Mutex::default() }
+        Self { max_lag, lease, read_only: false, inner: Mutex::default() }
+    }
+
+    /// The same of a service that may never write.
+    #[must_use]
+    pub fn of_reader(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
     }
 
     /// Whether this instance writes now.
     pub fn role(&self) -> Role {
-        if self.lease.is_held() { Role::Writer } else { Role::Standby }
+        match (self.lease.is_held(), self.read_only) {
+            (true, _) => Role::Writer,
+            (false, true) => Role::Reader,
+            (false, false) => Role::Standby,
+        }
     }
 
     /// A step worked.

@@ -103,11 +103,11 @@ pub async fn verify_database(
 ) -> Result<Verification, IndexerError> {
     let deployment = source.read_deployment()?;
     let rpc = source.rpc()?;
-    let url = source.existing_database().ok_or_else(|| IndexerError::Setting {
+    let database = offsetdata_store::connect_existing(&source.database_url).await?;
+    let database = database.ok_or_else(|| IndexerError::Setting {
         setting: "--database-url",
-        reason: "there is no such database".to_owned(),
+        reason: "there is no such database, or it is empty".to_owned(),
     })?;
-    let database = offsetdata_store::connect(&url).await?;
     let cursor = head(&database).await?;
     begun(deployment.start_block, cursor.number.0);
     let rebuilt = format!("sqlite:{}", scratch.join("rebuilt.db").display());

@@ -122,3 +122,72 @@ async fn one_writes_and_the_other_takes_over() {
     assert_eq!(found.differences, []);
     assert!(found.rows > 40, "{}", found.rows);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_answers_and_never_writes() {
+    let deployment = deployment(31_337, 0);
+    let node = Node::start(&deployment).await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = serde_json::to_string(&deployment).unwrap();
+    std::fs::write(folder.path().join("deployment.json"), text).unwrap();
+    let source = source(folder.path(), &node.url);
+    let mut n = 0;
+    grow(&node, &mut n).await;
+
+    // Nobody has written yet: it does not begin, and makes nothing.
+    let alone = offsetdata_indexer::Config {
+        source: source.clone(),
+        blocks: folder.path().join("blocks"),
+        kubo: Default::default(),
+        gateways: Vec::new(),
+        listen: free_address().parse().unwrap(),
+        poll_ms: 10,
+        max_lag: 20,
+        instance_lease_seconds: 3,
+        read_only: true,
+    };
+    let refused = offsetdata_indexer::run(alone, std::future::pending()).await.unwrap_err();
+    assert!(refused.to_string().starts_with("--read-only"), "{refused}");
+    assert!(offsetdata_store::connect_existing(&source.database_url).await.unwrap().is_none());
+
+    let (at_writer, at_reader) = (free_address(), free_address());
+    let writer = Process::start(folder.path(), &node.url, &at_writer);
+    until("one writes", async || role(&at_writer).await.as_deref() == Some("writer")).await;
+    let mut reader = Process::start_reader(folder.path(), &node.url, &at_reader);
+    until("the other reads", async || role(&at_reader).await.as_deref() == Some("reader")).await;
+    grow(&node, &mut n).await;
+    let indexed = node.head().await;
+    until("the reader answers for the head", async || block(&at_reader).await == Some(indexed)).await;
+
+    // The writer is gone, and its lease could be taken for twice its time: the reader answers, with what there is.
+    let pool = offsetdata_store::connect(&source.database_url).await.unwrap();
+    let epoch = async || {
+        lease::find(&mut *pool.acquire().await.unwrap(), Tables::Chain).await.unwrap().unwrap().epoch.0
+    };
+    assert_eq!(epoch().await, 1);
+    drop(writer);
+    grow(&node, &mut n).await;
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(role(&at_reader).await.as_deref(), Some("reader"));
+        assert_eq!((epoch().await, block(&at_reader).await), (1, Some(indexed)));
+    }
+    assert!(reader.is_running());
+
+    // Another writer comes, takes a reorg back and goes on; the reader follows.
+    let at_next = free_address();
+    let next = Process::start(folder.path(), &node.url, &at_next);
+    until("the next one writes", async || role(&at_next).await.as_deref() == Some("writer")).await;
+    node.reorg(3).await;
+    grow(&node, &mut n).await;
+    let head = node.head().await;
+    until("the reader follows", async || block(&at_reader).await == Some(head)).await;
+    assert_eq!((epoch().await, role(&at_reader).await.as_deref()), (2, Some("reader")));
+    node.mine(20).await;
+    let head = node.head().await;
+    until("the next one writes on", async || block(&at_next).await == Some(head)).await;
+    drop((next, reader));
+    let scratch = tempfile::tempdir().unwrap();
+    let found = verify_database(&source, scratch.path(), |_, _| {}, |_| {}).await.unwrap();
+    assert_eq!(found.differences, []);
+}

@@ -13,6 +13,7 @@ use alloy::rpc::client::RpcClient;
 use alloy::transports::{TransportError, TransportErrorKind};
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use futures::future::join_all;
+use offsetdata_protocol::check::Finding;
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use tower_service::Service;
@@ -61,6 +62,30 @@ pub struct Look {
     pub is_behind: bool,
     /// What is wrong with it.
     pub trouble: Option<String>,
+}
+
+impl Look {
+    /// The same as a service's `check` tells it. One of several endpoints that is not well leaves the others.
+    pub fn finding(&self, expected: u64) -> Finding {
+        let (what, position) = ("RPC endpoint", self.position);
+        match (self.chain, self.head, &self.trouble) {
+            (Some(actual), _, _) if actual != expected => Finding::bad(
+                what,
+                format!("{position}: it serves chain {actual}, the deployment is on {expected}"),
+            ),
+            (Some(actual), Some(head), None) if self.is_behind => Finding::warning(
+                what,
+                format!("{position}: chain {actual}, block {head}, behind another one"),
+            ),
+            (Some(actual), Some(head), None) => {
+                Finding::good(what, format!("{position}: chain {actual}, block {head}"))
+            }
+            (_, _, trouble) => {
+                let trouble = trouble.as_deref().unwrap_or("does not answer");
+                Finding::warning(what, format!("{position}: {trouble}"))
+            }
+        }
+    }
 }
 
 /// The endpoints. Cheap to clone.

@@ -26,7 +26,25 @@ pub struct Finding {
     pub detail: String,
 }
 
+/// An index that is further behind knows too little: rights that were granted and requests that were made since.
+const MAX_LAG: u64 = 20;
+
 impl Finding {
+    /// How far the index is, beside the chain's newest block; nothing where there is none.
+    pub fn of_index(indexed: Option<u64>, head: Option<u64>) -> Self {
+        let what = "index";
+        match (indexed, head) {
+            (None, _) => {
+                Self::warning(what, "it is not there or empty: start the indexer, which writes this database")
+            }
+            (Some(indexed), Some(head)) if head.saturating_sub(indexed) > MAX_LAG => {
+                let lag = head - indexed;
+                Self::warning(what, format!("it is {lag} blocks behind the chain: does the indexer run?"))
+            }
+            (Some(indexed), _) => Self::good(what, format!("at block {indexed}")),
+        }
+    }
+
     /// As it should be.
     pub fn good(what: &str, detail: impl Into<String>) -> Self {
         Self { what: what.to_owned(), grade: Grade::Good, detail: detail.into() }

@@ -3,11 +3,12 @@
 
 use alloy::primitives::Address;
 use alloy::transports::http::reqwest;
-use offsetdata_node::Look;
+use offsetdata_content::blocks::check as content;
 use offsetdata_protocol::check::Finding;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::relay_api::RelayerInfo;
 use offsetdata_store::chain::blocks;
+use offsetdata_store::connect_existing;
 use offsetdata_store::relay::counts;
 
 use crate::chain::Chain;
@@ -15,8 +16,6 @@ use crate::{Config, RelayerError};
 
 /// No question takes longer.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
-/// An index that is further behind knows too little.
-const MAX_LAG: u64 = 20;
 
 /// Asks everything that a relayer with these settings depends on.
 pub async fn check(config: &Config) -> Vec<Finding> {
@@ -48,7 +47,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     }
     let (Ok((scheduler, signers)), Ok(deployment)) = (addresses, deployment) else { return findings };
     let head = match on_chain(config, &deployment, &signers, &mut findings).await {
-        Ok(head) => Some(head),
+        Ok(head) => head,
         Err(error) => {
             findings.push(Finding::bad("RPC endpoint", error.to_string()));
             None
@@ -57,6 +56,8 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     if let Err(error) = in_database(config, scheduler, head, &mut findings).await {
         findings.push(Finding::bad("database", error.to_string()));
     }
+    findings.extend(content::check(&config.blocks, &config.kubo).await);
+    findings.push(content::check_folder("artifacts", &config.artifacts));
     findings.push(public_url(config, scheduler).await);
     findings
 }
@@ -66,11 +67,15 @@ async fn on_chain(
     deployment: &Deployment,
     signers: &[Address],
     findings: &mut Vec<Finding>,
-) -> Result<u64, RelayerError> {
+) -> Result<Option<u64>, RelayerError> {
     let chain = Chain::new(config.rpc_url.reveal())?;
     chain.expect(deployment.chain_id);
-    for look in chain.look().await {
-        findings.push(endpoint(&look, deployment.chain_id));
+    let looks = chain.look().await;
+    findings.extend(looks.iter().map(|look| look.finding(deployment.chain_id)));
+    if !looks.iter().any(|look| look.chain == Some(deployment.chain_id) && look.head.is_some()) {
+        let said = "none serves the deployment's chain: does the node run, and is --rpc-url right?";
+        findings.push(Finding::bad("RPC endpoint", said));
+        return Ok(None);
     }
     let head = chain.head().await?;
     let mut missing = Vec::new();
@@ -102,30 +107,7 @@ async fn on_chain(
             Finding::good("signer", format!("{signer} has {balance} wei"))
         });
     }
-    Ok(head.number)
-}
-
-/// One of several endpoints that is not well leaves the others.
-fn endpoint(look: &Look, expected: u64) -> Finding {
-    let what = "RPC endpoint";
-    match (look.chain, look.head, &look.trouble) {
-        (Some(actual), _, _) if actual != expected => {
-            let detail =
-                format!("{}: it serves chain {actual}, the deployment is on {expected}", look.position);
-            Finding::bad(what, detail)
-        }
-        (Some(actual), Some(head), None) if look.is_behind => Finding::warning(
-            what,
-            format!("{}: chain {actual}, block {head}, behind another one", look.position),
-        ),
-        (Some(actual), Some(head), None) => {
-            Finding::good(what, format!("{}: chain {actual}, block {head}", look.position))
-        }
-        (_, _, trouble) => {
-            let trouble = trouble.as_deref().unwrap_or("does not answer");
-            Finding::warning(what, format!("{}: {trouble}", look.position))
-        }
-    }
+    Ok(Some(head.number))
 }
 
 async fn in_database(
@@ -134,17 +116,13 @@ async fn in_database(
     head: Option<u64>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), RelayerError> {
-    let pool = offsetdata_store::connect(config.database_url.reveal()).await?;
+    let Some(pool) = connect_existing(config.database_url.reveal()).await? else {
+        findings.push(Finding::of_index(None, head));
+        return Ok(());
+    };
     let mut conn = pool.acquire().await?;
     let indexed = blocks::head(&mut conn).await?.map(|cursor| cursor.number.0);
-    findings.push(match (indexed, head) {
-        (None, _) => Finding::warning("index", "it is empty: start the indexer, which writes this database"),
-        (Some(indexed), Some(head)) if head.saturating_sub(indexed) > MAX_LAG => Finding::warning(
-            "index",
-            format!("it is {} blocks behind the chain: does the indexer run?", head.saturating_sub(indexed)),
-        ),
-        (Some(indexed), _) => Finding::good("index", format!("at block {indexed}")),
-    });
+    findings.push(Finding::of_index(indexed, head));
     let methods = counts::methods_of_scheduler(&mut conn, scheduler).await?;
     findings.push(if methods == 0 {
         Finding::warning(
@@ -161,11 +139,21 @@ async fn public_url(config: &Config, scheduler: Address) -> Finding {
     let what = "public URL";
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
     let url = url.trim_end_matches('/').to_owned();
-    let answer = async {
+    let ask = async {
         let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        client.get(format!("{url}/v1/relayer")).send().await?.error_for_status()?.json::<RelayerInfo>().await
+        client.get(format!("{url}/v1/relayer")).send().await
     };
-    match answer.await {
+    let answer = match ask.await {
+        Ok(answer) => answer,
+        Err(_) => {
+            return Finding::warning(
+                what,
+                format!("{url} does not answer: does the relayer run, and can workers reach it?"),
+            );
+        }
+    };
+    let status = answer.status();
+    match answer.json::<RelayerInfo>().await {
         Ok(info) if info.scheduler == scheduler && info.audience == url => {
             Finding::good(what, format!("{url} is this relayer"))
         }
@@ -176,9 +164,8 @@ async fn public_url(config: &Config, scheduler: Address) -> Finding {
                 info.audience, info.scheduler
             ),
         ),
-        Err(error) => Finding::warning(
-            what,
-            format!("{url} does not answer ({}): does the relayer run?", error.without_url()),
-        ),
+        Err(_) => {
+            Finding::bad(what, format!("{url} answers {status}, and is no relayer: workers can't use it"))
+        }
     }
 }

@@ -47,7 +47,7 @@ pub struct Config {
     #[arg(long, env = "OFFSETDATA_ALLOW_WORKERS", value_delimiter = ',')]
     pub allow_worker: Vec<Address>,
     /// Take the fees out of the coordinator once more than this is owed, in the token's smallest unit; without it the
-    /// signer's account does so itself (`offsetdata billing withdraw`).
+    /// signer's account does so itself (`offsetdata account withdraw`).
     #[arg(long, env = "OFFSETDATA_WITHDRAW_ABOVE")]
     pub withdraw_above: Option<u128>,
     /// Milliseconds between two looks at the chain and the database.

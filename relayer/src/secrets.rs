@@ -80,11 +80,12 @@ impl Keys {
     /// None given, a file that can't be read, a text that is no key. The text is not repeated.
     pub fn scheduler(&self) -> Result<PrivateKeySigner, RelayerError> {
         const SETTING: &str = "--scheduler-key";
+        const OF_FILE: &str = "--scheduler-key-file";
         match (&self.scheduler_key, &self.scheduler_key_file) {
             (Some(secret), _) => parse(SETTING, secret.reveal()),
-            (None, Some(path)) => parse(SETTING, &read(SETTING, path)?),
+            (None, Some(path)) => parse(OF_FILE, &read(OF_FILE, path)?),
             (None, None) => Err(RelayerError::Setting {
-                setting: "--scheduler-key-file",
+                setting: OF_FILE,
                 reason: "name the file with the scheduler's key".into(),
             }),
         }
@@ -96,15 +97,16 @@ impl Keys {
     /// As [`Keys::scheduler`]; too many, or one twice.
     pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, RelayerError> {
         const SETTING: &str = "--signer-key";
+        const OF_FILE: &str = "--signer-key-file";
         let wrong = |reason: String| RelayerError::Setting { setting: SETTING, reason };
         let mut signers: Vec<PrivateKeySigner> = Vec::new();
         for secret in &self.signer_key {
             signers.push(parse(SETTING, secret.reveal())?);
         }
         for path in &self.signer_key_file {
-            let text = read(SETTING, path)?;
+            let text = read(OF_FILE, path)?;
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                signers.push(parse(SETTING, line)?);
+                signers.push(parse(OF_FILE, line)?);
             }
         }
         if signers.is_empty() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::signers::local::PrivateKeySigner;
-use offsetdata_store::StoreError;
 use offsetdata_store::lease::this_instance;
 use offsetdata_store::relay::transactions::{find_by_dedupe, insert_transaction};
+use offsetdata_store::{StoreError, connect_existing};
 use serde::Serialize;
 
 use crate::chain::Chain;
@@ -57,6 +57,15 @@ pub async fn withdraw(config: &Config, within: Duration) -> Result<Vec<Withdrawn
     let chain = Chain::new(config.rpc_url.reveal())?;
     let addresses: Vec<Address> = signers.iter().map(PrivateKeySigner::address).collect();
     patient_preflight(&chain, &deployment, &addresses).await?;
+    // Only the relayer's own queue knows which nonces are taken.
+    if connect_existing(config.database_url.reveal()).await?.is_none() {
+        return Err(RelayerError::Setting {
+            setting: "--database-url",
+            reason: "there is no such database, or it is empty: name the relayer's own. Where it is lost, `offsetdata \
+                     account withdraw --as KEYFILE` takes the fees out without one"
+                .to_owned(),
+        });
+    }
     let pool = open_database(config.database_url.reveal()).await?;
     let forwarder = Some(deployment.forwarder);
     let common = Common {

@@ -10,11 +10,14 @@ use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use alloy::transports::{RpcError, TransportErrorKind};
+use offsetdata_node::Endpoints;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::reverts;
 
 use crate::{Account, Relayer, SdkError};
 
+/// No call takes longer, with all its tries.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 /// How long a transaction may take to be mined.
 const MINED_WITHIN: Duration = Duration::from_secs(120);
 /// How often a receipt is asked for.
@@ -29,17 +32,20 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Connects, and checks chain id and code.
+    /// Connects to endpoints that are separated by commas, of which the first that is well is asked, and checks chain id and
+    /// code. No error repeats a URL: it may carry a key.
     ///
     /// # Errors
     /// An endpoint that cannot be reached or serves another chain; a contract that is not there.
-    pub async fn connect(rpc_url: &str, deployment: Deployment) -> Result<Self, SdkError> {
-        let url = rpc_url.parse().map_err(|_| SdkError::Rpc(format!("{rpc_url} is not a URL")))?;
-        let provider = ProviderBuilder::new().connect_http(url).erased();
+    pub async fn connect(rpc_urls: &str, deployment: Deployment) -> Result<Self, SdkError> {
+        let endpoints = Endpoints::parse(rpc_urls, ANSWERED_WITHIN);
+        let endpoints = endpoints.map_err(|error| SdkError::Rpc(error.to_string()))?;
+        let provider = endpoints.provider().erased();
         let actual = provider.get_chain_id().await.map_err(rpc)?;
         if actual != deployment.chain_id {
             return Err(SdkError::WrongChain { expected: deployment.chain_id, actual });
         }
+        endpoints.expect_chain(actual);
         let chain = Self { provider, deployment, sponsor: None };
         for (name, address) in [
             ("CollectionRegistry", chain.deployment.collection_registry),

@@ -58,6 +58,19 @@ impl Dialect {
         }
     }
 
+    /// Counts the one table that every schema of ours has had.
+    pub(crate) fn our_tables(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "select count(*) from sqlite_master where type = 'table' and name = 'chain_cursor'"
+            }
+            Self::Postgres => {
+                "select count(*) from information_schema.tables \
+                 where table_name = 'chain_cursor' and table_schema = any(current_schemas(false))"
+            }
+        }
+    }
+
     /// Begins a transaction that only reads: all its queries see the same moment.
     pub(crate) fn begin_read(self) -> &'static str {
         match self {

@@ -28,5 +28,5 @@ pub use codec::{Amount, Column, Count, Put, Value};
 pub use dialect::Dialect;
 pub use error::StoreError;
 pub use lease::{Lease, Tables};
-pub use pool::{Conn, Pool, Tx, connect, migrate};
+pub use pool::{Conn, Pool, Tx, connect, connect_existing, migrate};
 pub use record::{Record, find, insert, select, select_in};

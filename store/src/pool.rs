@@ -1,12 +1,13 @@
 //! Connections and transactions. It knows no table.
 
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, Connection as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::dialect::Dialect;
@@ -96,6 +97,37 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
         .connect(&url)
         .await?;
     Ok(Pool { any, dialect, tables: None, lease: None, turn: Arc::default() })
+}
+
+/// Connects to a database that is there and has our tables, for who only looks at it; nothing where there is none. No file
+/// is made, and what keeps us out is told at once and in the database's own words.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_existing(url: &str) -> Result<Option<Pool>, StoreError> {
+    let dialect = Dialect::of_url(url)?;
+    if dialect == Dialect::Sqlite && !file_of(url).is_some_and(|path| Path::new(path).is_file()) {
+        return Ok(None);
+    }
+    sqlx::any::install_default_drivers();
+    let look = async {
+        let mut conn = AnyConnection::connect(url).await?;
+        let tables: i64 = sqlx::query_scalar(dialect.our_tables()).fetch_one(&mut conn).await?;
+        conn.close().await?;
+        Ok::<_, sqlx::Error>(tables)
+    };
+    let tables = tokio::time::timeout(ACQUIRE_TIMEOUT, look).await;
+    match tables.map_err(|_| sqlx::Error::PoolTimedOut)?? {
+        0 => Ok(None),
+        _ => connect(url).await.map(Some),
+    }
+}
+
+/// The file that a URL of SQLite names.
+fn file_of(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    Some(path.strip_prefix("//").unwrap_or(path))
 }
 
 fn file_url(url: &str) -> Result<String, StoreError> {

@@ -2,6 +2,7 @@
 //! claims nothing, makes no key and shows none.
 
 use alloy::primitives::Address;
+use offsetdata_content::blocks::check as blocks;
 use offsetdata_protocol::check::Finding;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_sdk::{Chain, Gateway, Relayer};
@@ -9,25 +10,35 @@ use offsetdata_sdk::{Chain, Gateway, Relayer};
 use crate::trainers::BuiltIn;
 use crate::{WorkerConfig, artifact_key};
 
-/// Asks everything that a worker with these settings depends on. `worker` is the address that signs.
-pub async fn check(config: &WorkerConfig, deployment: Deployment, worker: Address) -> Vec<Finding> {
-    let mut findings = vec![Finding::good("key", format!("it signs as {worker}"))];
+/// Asks everything that a worker with these settings depends on. `worker` is the address that signs, `deployment` where the
+/// contracts are, or why that can't be told.
+pub async fn check(
+    config: &WorkerConfig,
+    deployment: Result<Deployment, String>,
+    worker: Result<Address, String>,
+) -> Vec<Finding> {
+    let mut findings = vec![match worker {
+        Ok(worker) => Finding::good("key", format!("it signs as {worker}")),
+        Err(reason) => Finding::bad("key", reason),
+    }];
     let trainers: Vec<String> =
         BuiltIn::ALL.iter().map(|one| format!("{} {}", one.name(), one.digest())).collect();
     findings.push(Finding::good("trainers", trainers.join(", ")));
     findings.push(artifacts(config));
-    findings.push(match std::fs::read_dir(&config.blocks) {
-        Ok(_) => Finding::good("blocks", config.blocks.display().to_string()),
-        Err(error) => Finding::warning(
-            "blocks",
-            format!("{}: {error}: it is made at the start", config.blocks.display()),
-        ),
-    });
+    findings.extend(blocks::check(&config.blocks, &config.kubo).await);
+    let deployment = match deployment {
+        Ok(deployment) => deployment,
+        Err(reason) => {
+            findings.push(Finding::bad("deployment", reason));
+            return findings;
+        }
+    };
     let at = format!("chain {}", deployment.chain_id);
     let chain = match Chain::connect(&config.rpc_url, deployment).await {
         Ok(chain) => chain,
         Err(error) => {
-            findings.push(Finding::bad("RPC endpoint", error.to_string()));
+            let error = error.to_string();
+            findings.push(Finding::bad("RPC endpoint", error.trim_start_matches("RPC endpoint: ")));
             return findings;
         }
     };
@@ -41,7 +52,10 @@ pub async fn check(config: &WorkerConfig, deployment: Deployment, worker: Addres
             );
             Finding::good("relayer", said)
         }
-        Err(error) => Finding::warning("relayer", format!("{error}: asked again until it answers")),
+        Err(error) => Finding::warning(
+            "relayer",
+            format!("{error}: it is asked again until it answers; no job comes before"),
+        ),
     });
     if let Some(url) = &config.key_gateway {
         findings.push(match Gateway::connect(url, &chain).await {

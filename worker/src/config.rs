@@ -11,8 +11,9 @@ pub struct WorkerConfig {
     #[arg(long, env = "OFFSETDATA_RELAYER_URL", default_value = "http://127.0.0.1:8460")]
     pub relayer_url: String,
 
-    /// RPC endpoint, to check every job and collection against the chain
-    #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545")]
+    /// RPC endpoints, separated by commas, to check every job and collection against the chain: the first that is well
+    /// is asked
+    #[arg(long, env = "OFFSETDATA_RPC_URL", default_value = "http://127.0.0.1:8545", hide_env_values = true)]
     pub rpc_url: String,
 
     /// File with the addresses of the contracts; without it the development network's

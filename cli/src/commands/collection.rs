@@ -99,7 +99,7 @@ The file is CARv1, depth first, its root is the manifest. Chunks stay encrypted.
     /// Read a collection, or a file, from a CAR file into the block store, and pin it
     #[command(after_help = "Example: offsetdata collection import-car mails.car
 
-Every block is verified. Cut short, it goes on when it is repeated.")]
+The file is verified whole before a block of it is stored: what is refused leaves nothing behind.")]
     ImportCar(car::Import),
 }
 

@@ -116,13 +116,15 @@ impl WorkerService {
     }
 
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
-        let deployment = deployment(self.config.deployment.as_deref())?;
-        let account = parse_account(&self.config.key)?;
+        let deployment = deployment(self.config.deployment.as_deref());
+        let account = parse_account(&self.config.key);
         if self.verb == Some(Verb::Check) {
-            let worker = account.address();
+            let worker = account.map(|account| account.address()).map_err(|error| format!("{error:#}"));
+            let deployment = deployment.map_err(|error| format!("{error:#}"));
             let findings = offsetdata_worker::check::check(&self.config, deployment, worker).await;
             return report(settings.json, "worker", &findings);
         }
+        let (deployment, account) = (deployment?, account?);
         offsetdata_worker::run(self.config, deployment, account, stopped())
             .await
             .context("the worker stopped")
@@ -135,7 +137,10 @@ fn told(as_json: bool, withdrawn: &[Withdrawn]) -> anyhow::Result<()> {
     output::print(as_json, &json!({ "ok": ok, "withdrawn": withdrawn }), || {
         let line = |one: &Withdrawn| {
             let reason = one.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{} {:>12} {}{reason}\n", one.signer, one.amount, one.state)
+            match one.state.as_str() {
+                "nothing" => format!("{}: nothing is owed\n", one.signer),
+                state => format!("{}: {} {state}{reason}\n", one.signer, one.amount),
+            }
         };
         withdrawn.iter().map(line).collect()
     });

@@ -94,7 +94,7 @@ impl fmt::Debug for KuboAuth {
 /// A Kubo node. Cheap to clone.
 #[derive(Clone)]
 pub struct Kubo {
-    url: String,
+    pub(super) url: String,
     client: IpfsClient,
     token: Option<String>,
 }

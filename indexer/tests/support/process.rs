@@ -8,7 +8,7 @@ use offsetdata_indexer::{Config, Source, run};
 
 use super::database::url_in;
 
-/// Folder, endpoint and listen address, for the process that indexes.
+/// Folder, endpoint, listen address and whether it only answers, for the process that indexes.
 const INDEX: &str = "OFFSETDATA_TEST_INDEX";
 const TEST: &str = "indexes_when_it_is_started_to_be_killed";
 
@@ -27,7 +27,8 @@ pub fn source(folder: &Path, rpc_url: &str) -> Source {
 /// Indexes until it is killed, if this program was started for that.
 pub async fn index_where_asked() {
     let Ok(what) = std::env::var(INDEX) else { return };
-    let [folder, rpc_url, listen] = <[&str; 3]>::try_from(what.split('\n').collect::<Vec<_>>()).unwrap();
+    let [folder, rpc_url, listen, read_only] =
+        <[&str; 4]>::try_from(what.split('\n').collect::<Vec<_>>()).unwrap();
     let folder = Path::new(folder);
     let config = Config {
         source: source(folder, rpc_url),
@@ -38,7 +39,7 @@ pub async fn index_where_asked() {
         poll_ms: 10,
         max_lag: 20,
         instance_lease_seconds: 3,
-        read_only: false,
+        read_only: read_only == "true",
     };
     run(config, std::future::pending()).await.unwrap();
 }
@@ -47,9 +48,18 @@ pub struct Process(Child);
 
 impl Process {
     pub fn start(folder: &Path, rpc_url: &str, listen: &str) -> Self {
+        Self::spawn(folder, rpc_url, listen, false)
+    }
+
+    /// One with `--read-only`.
+    pub fn start_reader(folder: &Path, rpc_url: &str, listen: &str) -> Self {
+        Self::spawn(folder, rpc_url, listen, true)
+    }
+
+    fn spawn(folder: &Path, rpc_url: &str, listen: &str, read_only: bool) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", TEST])
-            .env(INDEX, format!("{}\n{rpc_url}\n{listen}", folder.display()))
+            .env(INDEX, format!("{}\n{rpc_url}\n{listen}\n{read_only}", folder.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,5 +1,6 @@
 //! `offsetdata audit model`: what stands behind a model's version, with the chain and blocks alone.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +16,7 @@ use serde_json::json;
 use super::{UNAVAILABLE, sources, words};
 use crate::context::Settings;
 use crate::output::{self, ExitWith};
+use crate::whole_file;
 
 /// Largest evidence that is read.
 const MAX_EVIDENCE: u64 = 1 << 30;
@@ -68,8 +70,10 @@ impl AuditModel {
         let request = request_of(&chain, self.model, &question).await?;
         if let Some(path) = &self.export {
             let evidence = Evidence::gather(&chain, &blocks, request).await?;
-            let text = serde_json::to_vec_pretty(&evidence)?;
-            std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+            let mut file = whole_file::begin(path)?;
+            file.write_all(&serde_json::to_vec_pretty(&evidence)?)
+                .with_context(|| format!("writing {}", path.display()))?;
+            whole_file::put(file, path)?;
         }
         let mut not_run = None;
         if self.re_execute {

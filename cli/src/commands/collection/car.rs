@@ -12,7 +12,7 @@ use offsetdata_sdk::collections;
 use serde_json::json;
 
 use crate::context::Settings;
-use crate::output;
+use crate::{output, whole_file};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Export {
@@ -34,19 +34,12 @@ impl Export {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         let root = self.root(&settings).await?;
         let blocks = settings.blocks()?;
-        let folder = match self.output.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => std::path::Path::new("."),
-        };
-        // Beside its place until it is whole.
-        let part = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("writing to {}", folder.display()))?;
+        let part = whole_file::begin(&self.output)?;
         let file = tokio::fs::File::from_std(part.reopen()?);
         let (bar, mut tell) = progress("exporting");
         let writer = tokio::io::BufWriter::with_capacity(1 << 20, file);
         let counted = car::export(&blocks, root, Scope::All, writer, &mut tell).await?;
-        part.as_file().sync_all()?;
-        part.persist(&self.output).with_context(|| format!("writing {}", self.output.display()))?;
+        whole_file::put(part, &self.output)?;
         bar.finish_and_clear();
         let value = json!({
             "root": root.to_string(), "file": self.output, "blocks": counted.blocks, "bytes": counted.bytes,

@@ -35,7 +35,9 @@ pub(super) async fn chain(settings: &Settings, findings: &mut Vec<Finding>) -> O
     match patient(Chain::connect(&settings.rpc, deployment.clone())).await {
         Ok(chain) => {
             findings.push(match chain.provider().get_block_number().await {
-                Ok(block) => Finding::ok("rpc", format!("{}: chain {wanted}, block {block}", settings.rpc)),
+                Ok(block) => {
+                    Finding::ok("rpc", format!("{}: chain {wanted}, block {block}", settings.endpoints()))
+                }
                 Err(error) => Finding::fail("rpc", error.to_string(), "is the endpoint overloaded?"),
             });
             findings.push(contracts(&chain, &deployment).await);
@@ -46,7 +48,7 @@ pub(super) async fn chain(settings: &Settings, findings: &mut Vec<Finding>) -> O
                 DEV_CHAIN => "start a network with `offsetdata dev`, or name an endpoint with --rpc",
                 _ => "name an endpoint of this chain with --rpc and its contracts with --contracts",
             };
-            findings.push(Finding::fail("rpc", format!("{}: {error}", settings.rpc), next));
+            findings.push(Finding::fail("rpc", format!("{}: {error}", settings.endpoints()), next));
             None
         }
     }
