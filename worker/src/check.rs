@@ -5,7 +5,7 @@ use alloy::primitives::Address;
 use offsetdata_content::blocks::check as blocks;
 use offsetdata_protocol::check::Finding;
 use offsetdata_protocol::deployments::Deployment;
-use offsetdata_sdk::{Chain, Gateway, Relayer};
+use offsetdata_sdk::{Chain, Gateway, Relayer, SdkError};
 
 use crate::trainers::BuiltIn;
 use crate::{WorkerConfig, artifact_key};
@@ -37,8 +37,13 @@ pub async fn check(
     let chain = match Chain::connect(&config.rpc_url, deployment).await {
         Ok(chain) => chain,
         Err(error) => {
-            let error = error.to_string();
-            findings.push(Finding::bad("RPC endpoint", error.trim_start_matches("RPC endpoint: ")));
+            findings.push(Finding::bad(
+                "RPC endpoint",
+                match error {
+                    SdkError::Rpc(reason) => format!("{reason}: does the node run, and is --rpc-url right?"),
+                    error => error.to_string(),
+                },
+            ));
             return findings;
         }
     };

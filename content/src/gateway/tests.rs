@@ -48,7 +48,7 @@ async fn a_car_file_is_what_is_exported_and_is_imported_again() {
     assert_eq!(known.status(), 304);
     let folder = tempfile::tempdir().unwrap();
     let there = Blocks::directory(folder.path()).unwrap();
-    car::import(&there, &expected[..], &mut |_| {}).await.unwrap();
+    car::import(&there, std::io::Cursor::new(&expected), &mut |_| {}).await.unwrap();
     assert!(there.get_file(&cid, data.len()).await.unwrap() == data);
 }
 
