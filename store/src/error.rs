@@ -36,6 +36,12 @@ pub enum StoreError {
         /// What was there.
         actual: String,
     },
+    /// What failed for several who wrote together.
+    #[error(transparent)]
+    Shared(std::sync::Arc<StoreError>),
+    /// Nobody said what became of something that was to be written.
+    #[error("the writer ended without an answer")]
+    Unanswered,
     /// A block or log number beyond what a position can say.
     #[error("block {block}, log {log_index}: a position holds blocks below 2^43 and log indices below 2^20")]
     Position {
@@ -50,7 +56,8 @@ impl StoreError {
     /// Whether the same call can succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Standby { .. } => true,
+            Self::Standby { .. } | Self::Unanswered => true,
+            Self::Shared(error) => error.is_retryable(),
             Self::Database(error) => can_pass(error),
             Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => can_pass(error),
             _ => false,

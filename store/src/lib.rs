@@ -23,6 +23,7 @@ mod error;
 mod migrations;
 mod pool;
 mod record;
+mod together;
 
 pub use codec::{Amount, Column, Count, Put, Value};
 pub use dialect::Dialect;

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::dialect::Dialect;
 use crate::lease::{Lease, Tables};
+use crate::together::Waiting;
 use crate::{StoreError, migrations};
 
 /// One connection, or a transaction on it: what every query takes, so that the caller owns the transaction.
@@ -22,8 +23,11 @@ pub type Conn = sqlx::AnyConnection;
 pub struct Tx {
     inner: Transaction<'static, Any>,
     /// Given on when the transaction is over: fields are dropped in their order.
-    _turn: Option<OwnedMutexGuard<()>>,
+    _turn: Option<Turn>,
 }
+
+/// The right to write, before all others of this process.
+pub(crate) type Turn = OwnedMutexGuard<()>;
 
 impl Tx {
     /// Ends it: what it wrote is on disk, and there for all.
@@ -71,6 +75,8 @@ pub struct Pool {
     lease: Option<Lease>,
     /// Whose turn it is to write.
     turn: Arc<Mutex<()>>,
+    /// What is to be written together, under the same lease.
+    pub(crate) waiting: Waiting,
 }
 
 /// Connects to `sqlite:PATH`, where the file is made if it is missing and its folder is not, or to
@@ -96,7 +102,7 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
         .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
         .connect(&url)
         .await?;
-    Ok(Pool { any, dialect, tables: None, lease: None, turn: Arc::default() })
+    Ok(Pool { any, dialect, tables: None, lease: None, turn: Arc::default(), waiting: Waiting::default() })
 }
 
 /// Connects to a database that is there and has our tables, for who only looks at it; nothing where there is none. No file
@@ -162,17 +168,17 @@ impl Pool {
     /// writer for all.)
     #[must_use]
     pub fn of(&self, tables: Tables) -> Self {
-        Self { tables: Some(tables), ..self.clone() }
+        Self { tables: Some(tables), waiting: Waiting::default(), ..self.clone() }
     }
 
     /// The same connections for an instance that writes while it has the lease. Without it [`Pool::write`] is refused.
     #[must_use]
     pub fn under(&self, lease: &Lease) -> Self {
-        Self { lease: Some(lease.clone()), ..self.clone() }
+        Self { lease: Some(lease.clone()), waiting: Waiting::default(), ..self.clone() }
     }
 
     pub(crate) fn unfenced(&self) -> Self {
-        Self { lease: None, ..self.clone() }
+        Self { lease: None, waiting: Waiting::default(), ..self.clone() }
     }
 
     /// A transaction that writes. It waits for other writers now and not at its first write, where waiting would be
@@ -184,8 +190,17 @@ impl Pool {
     /// No connection, another writer that did not end within ten seconds, or an instance that is not the one to write;
     /// all retryable.
     pub async fn write(&self) -> Result<Tx, StoreError> {
+        let turn = self.turn().await?;
+        self.begin(turn).await
+    }
+
+    /// Waits for those who came before.
+    pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn.clone().lock_owned()).await;
-        let turn = turn.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))?;
+        turn.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))
+    }
+
+    pub(crate) async fn begin(&self, turn: Turn) -> Result<Tx, StoreError> {
         let inner = self.any.begin_with(self.dialect.begin_write()).await?;
         let mut tx = Tx { inner, _turn: Some(turn) };
         if let Some(lock) = self.dialect.lock(self.tables) {

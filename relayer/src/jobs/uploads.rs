@@ -9,7 +9,7 @@ use offsetdata_protocol::{Digest, messages};
 use offsetdata_store::chain::requests::find_grace_end;
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 use offsetdata_store::relay::work::{self, ArtifactRow, CommitmentRow, SettlementRow};
-use offsetdata_store::{Conn, Count};
+use offsetdata_store::{Conn, Count, Tx};
 
 use super::lease::find;
 use super::state::Event;
@@ -51,19 +51,35 @@ impl Jobs {
             self.check_commitment(&mut conn, request, worker, upload, now, checks::check_commitment).await?;
         }
         self.blocks.put(RAW, &upload.points).await.map_err(RelayerError::from)?;
-        let mut tx = self.pool.write().await?;
-        if self.is_repeated(&mut tx, request, worker, upload).await? {
+        // With all that other workers hand in at this moment: it is on disk once for all of them.
+        let (this, upload) = (self.clone(), upload.clone());
+        let kept = self.pool.write_together(move |tx| {
+            Box::pin(async move { this.keep_commitment(tx, request, worker, &upload, now).await })
+        });
+        let sequence = kept.await?;
+        self.wanted.notify_one();
+        Ok(sequence)
+    }
+
+    /// Row and transaction of a commitment that was checked. Everyone else who writes waits meanwhile.
+    async fn keep_commitment(
+        &self,
+        tx: &mut Tx,
+        request: RequestId,
+        worker: Address,
+        upload: &CommitmentUpload,
+        now: u64,
+    ) -> Result<u32, JobError> {
+        if self.is_repeated(tx, request, worker, upload).await? {
             return Ok(upload.sequence);
         }
-        // Everyone else who writes waits now: what could be done before was done before.
         let again = checks::check_commitment_again;
-        let (mut job, terms, head) =
-            self.check_commitment(&mut tx, request, worker, upload, now, again).await?;
-        let previous = work::find_commitment(&mut tx, request, job.sequence).await?;
+        let (mut job, terms, head) = self.check_commitment(tx, request, worker, upload, now, again).await?;
+        let previous = work::find_commitment(tx, request, job.sequence).await?;
         let is_first = previous.is_none_or(|previous| previous.attempt != upload.attempt);
         let assignment = if is_first {
             let resume_point =
-                rows::find_attempt(&mut tx, request, upload.attempt).await?.map_or(0, |row| row.resume_point);
+                rows::find_attempt(tx, request, upload.attempt).await?.map_or(0, |row| row.resume_point);
             // Signed anew: the worker's own began to run when it got the job.
             let valid_until = now + u64::from(self.settings.assignment_seconds);
             Some(self.scheduler.assign(request, upload.attempt, worker, resume_point, valid_until)?)
@@ -81,9 +97,9 @@ impl Jobs {
         };
         let (kind, calldata) = terms.commit_call(assignment, call, upload.signature.clone());
         let dedupe = commit_key(request, upload.attempt, upload.sequence);
-        self.want(&mut tx, Wanted { kind, dedupe, request, terms: &terms, calldata }, now).await?;
+        self.want(tx, Wanted { kind, dedupe, request, terms: &terms, calldata }, now).await?;
         work::insert_commitment(
-            &mut tx,
+            tx,
             CommitmentRow {
                 request,
                 sequence: upload.sequence,
@@ -108,11 +124,9 @@ impl Jobs {
             job.lease_until.map(|until| Count(until.0.max(now + u64::from(self.settings.lease_seconds))));
         job.updated_at = Count(now);
         let state = job.state.clone();
-        if !rows::advance_job(&mut tx, &state, upload.attempt, &job).await? {
+        if !rows::advance_job(tx, &state, upload.attempt, &job).await? {
             return Err(Refusal::try_again("the job changed meanwhile").into());
         }
-        commit(tx).await?;
-        self.wanted.notify_one();
         Ok(upload.sequence)
     }
 

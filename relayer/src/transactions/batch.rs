@@ -10,9 +10,9 @@ use crate::RelayerError;
 /// Commitments in one transaction.
 pub(super) const MOST: usize = 20;
 /// A batch that takes more gas is not sent as one.
-pub(super) const MAX_GAS: u64 = 4_000_000;
-/// Batches that are tried with one call to the node: their gas together has to fit into a block.
-pub(super) const AT_ONCE: usize = 6;
+pub(super) const MAX_GAS: u64 = 2_000_000;
+/// Batches that are tried with one call to the node: the gas of all of them has to fit into a block.
+pub(super) const AT_ONCE: usize = 12;
 
 /// The call that lands all of these commitments, each a call of `commit`.
 ///
