@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::RelayerError;
 use crate::http::unix_now;
-use crate::transactions::{Common, Reconciler};
+use crate::transactions::{Common, Reconciler, Report};
 
 /// Between two tries where something failed or another process holds the signer.
 const RETRY: Duration = Duration::from_secs(1);
@@ -90,8 +90,9 @@ impl Sender {
                 continue;
             };
             let pause = match round {
-                Ok(true) => self.poll,
-                Ok(false) => RETRY,
+                Ok(Some(report)) if report.is_more && report.signed > 0 => Duration::ZERO,
+                Ok(Some(_)) => self.poll,
+                Ok(None) => RETRY,
                 Err(error) => {
                     tracing::warn!(signer = %self.signer.address(), %error, "transactions: trying again");
                     RETRY
@@ -115,7 +116,7 @@ impl Sender {
         reconciler: &mut Option<Reconciler>,
         holder: &str,
         said: &mut bool,
-    ) -> Result<bool, RelayerError> {
+    ) -> Result<Option<Report>, RelayerError> {
         if reconciler.is_none() {
             *reconciler = Reconciler::acquire(&self.common, self.signer.clone(), holder, unix_now()).await?;
         }
@@ -127,11 +128,11 @@ impl Sender {
                 );
                 *said = true;
             }
-            return Ok(false);
+            return Ok(None);
         };
         *said = false;
         match current.round(unix_now()).await {
-            Ok(_) => Ok(true),
+            Ok(report) => Ok(Some(report)),
             Err(RelayerError::Fenced) => {
                 self.common.lanes.let_go(self.signer.address());
                 *reconciler = None;

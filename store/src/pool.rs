@@ -29,6 +29,8 @@ pub struct Tx {
 /// The right to write, before all others of this process.
 pub(crate) type Turn = OwnedMutexGuard<()>;
 
+type Turns = Arc<[Arc<Mutex<()>>; 4]>;
+
 impl Tx {
     /// Ends it: what it wrote is on disk, and there for all.
     ///
@@ -73,8 +75,8 @@ pub struct Pool {
     dialect: Dialect,
     tables: Option<Tables>,
     lease: Option<Lease>,
-    /// Whose turn it is to write.
-    turn: Arc<Mutex<()>>,
+    /// Whose turn it is to write, for each part of the tables that has writers of its own.
+    turns: Turns,
     /// What is to be written together, under the same lease.
     pub(crate) waiting: Waiting,
 }
@@ -102,7 +104,7 @@ pub async fn connect(url: &str) -> Result<Pool, StoreError> {
         .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
         .connect(&url)
         .await?;
-    Ok(Pool { any, dialect, tables: None, lease: None, turn: Arc::default(), waiting: Waiting::default() })
+    Ok(Pool { any, dialect, tables: None, lease: None, turns: Turns::default(), waiting: Waiting::default() })
 }
 
 /// Connects to a database that is there and has our tables, for who only looks at it; nothing where there is none. No file
@@ -196,7 +198,14 @@ impl Pool {
 
     /// Waits for those who came before.
     pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn.clone().lock_owned()).await;
+        let place = match (self.dialect, self.tables) {
+            // A file has one writer.
+            (Dialect::Sqlite, _) | (_, None) => 0,
+            (Dialect::Postgres, Some(Tables::Chain)) => 1,
+            (Dialect::Postgres, Some(Tables::Relay)) => 2,
+            (Dialect::Postgres, Some(Tables::Gateway)) => 3,
+        };
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns[place].clone().lock_owned()).await;
         turn.map_err(|_| StoreError::Database(sqlx::Error::PoolTimedOut))
     }
 

@@ -129,22 +129,32 @@ impl Bench {
         let count: usize = lanes.iter().map(Vec::len).sum();
         self.next_block().await;
         let begun = Instant::now();
-        let last: Vec<Option<B256>> = futures::stream::iter(lanes)
+        let sent: Vec<(Option<B256>, Vec<Bytes>)> = futures::stream::iter(lanes)
             .map(|lane| async move {
                 let mut last = None;
-                for raw in lane {
-                    let sent = provider.send_raw_transaction(&raw).await;
+                for raw in &lane {
+                    let sent = provider.send_raw_transaction(raw).await;
                     let sent = sent.unwrap_or_else(|error| panic!("one of {count}: {error}"));
                     last = Some(*sent.tx_hash());
                 }
-                last
+                (last, lane)
             })
             .buffer_unordered(SIGNERS)
             .collect()
             .await;
-        for hash in last.into_iter().flatten() {
+        for (last, lane) in sent {
+            let Some(hash) = last else { continue };
+            let mut told = Instant::now();
             while provider.get_transaction_receipt(hash).await.unwrap().is_none() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
+                // A node loses some: whoever sends has to look after them.
+                if told.elapsed() > Duration::from_secs(2) {
+                    told = Instant::now();
+                    for raw in &lane {
+                        // What it has or had is refused.
+                        let _ = provider.send_raw_transaction(raw).await;
+                    }
+                }
             }
         }
         count as f64 / begun.elapsed().as_secs_f64()

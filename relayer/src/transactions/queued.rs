@@ -77,7 +77,7 @@ impl Reconciler {
         }
         if can_pay {
             self.lacks = None;
-            self.claim(room, unclaimed, now).await?;
+            report.is_more = self.claim(room, unclaimed, now).await?;
         }
         let queued = self.list(State::Pending).await?;
         if queued.is_empty() {
@@ -131,14 +131,15 @@ impl Reconciler {
         commit(tx).await
     }
 
-    /// Takes a fair share of what nobody has taken; of commitments at least a batch.
-    async fn claim(&self, room: usize, unclaimed: u64, now: u64) -> Result<(), RelayerError> {
+    /// Takes a fair share of what nobody has taken; of commitments at least a batch, and at most what is tried at once: one
+    /// that is first would take it all, and the others stand by. Whether there is more.
+    async fn claim(&self, room: usize, unclaimed: u64, now: u64) -> Result<bool, RelayerError> {
         if unclaimed == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let share = usize::try_from(unclaimed).unwrap_or(usize::MAX).div_ceil(self.lanes.able().max(1));
         let mut alone = share.min(room);
-        let mut together = share.max(batch::MOST).min(room.saturating_mul(batch::MOST));
+        let mut together = share.max(batch::MOST).min(room.min(batch::AT_ONCE).saturating_mul(batch::MOST));
         let limit = u32::try_from(alone + together).unwrap_or(u32::MAX);
         let mut tx = self.tenure.write(now).await?;
         let mut taken = Vec::new();
@@ -152,7 +153,8 @@ impl Reconciler {
             taken.push(waiting.id);
         }
         rows::claim(&mut tx, self.tenure.signer, &taken).await?;
-        commit(tx).await
+        commit(tx).await?;
+        Ok(unclaimed > taken.len() as u64)
     }
 
     /// Goes on after nonces that this key used elsewhere, where the chain proves that it did.

@@ -43,6 +43,8 @@ pub struct Report {
     pub replaced: u32,
     /// Ended without landing.
     pub ended: u32,
+    /// It took what it could take at once, and more waits.
+    pub is_more: bool,
 }
 
 /// What all signers of a process need. Cheap to clone.
