@@ -280,13 +280,18 @@ impl Network {
         C: Fn() -> F,
         F: Future<Output = bool>,
     {
-        for _ in 0..600 {
+        for _ in 0..1200 {
             if condition().await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("waited in vain: {what}");
+        let transactions = reqwest::get(format!("{}/v1/transactions?limit=20", self.relayer_url)).await;
+        let told = match transactions {
+            Ok(answer) => answer.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        };
+        panic!("waited in vain: {what}; the relayer's transactions: {told}");
     }
 
     pub(crate) async fn offer(&self) -> Offered {
