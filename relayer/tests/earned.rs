@@ -138,7 +138,12 @@ async fn what_somebody_else_landed_is_landed_when_a_reorg_takes_it_away() {
     network.call("anvil_reorg", json!([2, []])).await;
     assert!(!has_landed(&network, offer.request, 1).await, "it is gone");
     fund().await;
-    network.until("the relayer lands it", || has_landed(&network, offer.request, 1)).await;
+    // Blocks come, as they do elsewhere: what a node refused in the middle of a reorg is sent again with each.
+    let lands = || async {
+        network.call("evm_mine", json!([])).await;
+        has_landed(&network, offer.request, 1).await
+    };
+    network.until("the relayer lands it", lands).await;
     network.until("and knows", || async { row().await.state == "confirmed" }).await;
     assert_eq!(training::credit_of(&network.chain, signer.address()).await.unwrap(), U256::from(5));
 }
