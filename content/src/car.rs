@@ -98,7 +98,11 @@ pub async fn import<R: AsyncRead + AsyncSeek + Send + Unpin>(
     let destination = blocks.destination()?;
     let begin = async |file: &mut R| {
         let rewound = file.rewind().await;
-        rewound.map_err(|error| ContentError::Car(format!("it is read twice, and begins only once: {error}")))
+        rewound.map_err(|error| {
+            ContentError::Car(format!(
+                "it is read twice, and that can be read once only: {error}; name a file"
+            ))
+        })
     };
     begin(&mut file).await?;
     let manifest = check(blocks, &mut file, progress).await?;

@@ -4,6 +4,7 @@
 use alloy::primitives::Address;
 use alloy::transports::http::reqwest;
 use offsetdata_content::blocks::check as content;
+use offsetdata_node::Look;
 use offsetdata_protocol::check::Finding;
 use offsetdata_protocol::deployments::Deployment;
 use offsetdata_protocol::relay_api::RelayerInfo;
@@ -72,8 +73,13 @@ async fn on_chain(
     chain.expect(deployment.chain_id);
     let looks = chain.look().await;
     findings.extend(looks.iter().map(|look| look.finding(deployment.chain_id)));
-    if !looks.iter().any(|look| look.chain == Some(deployment.chain_id) && look.head.is_some()) {
-        let said = "none serves the deployment's chain: does the node run, and is --rpc-url right?";
+    let is_foreign = |look: &Look| look.chain.is_some_and(|chain| chain != deployment.chain_id);
+    if looks.iter().all(is_foreign) {
+        return Ok(None);
+    }
+    // A look is short; this is the patience with which the service asks.
+    if let Err(error) = chain.head().await {
+        let said = format!("{error}: does the node run, and is --rpc-url right?");
         findings.push(Finding::bad("RPC endpoint", said));
         return Ok(None);
     }

@@ -258,8 +258,8 @@ impl Network {
         let can_not = format!("the {service} can't run like this");
         assert_eq!(error.contains(&can_not), code != 0, "{error}");
         let people = self.service(&[service, "check"], but);
-        assert_eq!(people.status.code(), output.status.code());
         let words = String::from_utf8_lossy(&people.stdout);
+        assert_eq!(people.status.code(), output.status.code(), "{words}\n{said}");
         assert!(!words.contains(SECRET), "{words}");
         let findings = found["findings"].as_array().unwrap().clone();
         let marks = [("good", "ok"), ("warning", "warning"), ("bad", "WRONG")];
