@@ -162,7 +162,7 @@ async fn a_reader_answers_and_never_writes() {
     // The writer is gone, and its lease could be taken for twice its time: the reader answers, with what there is.
     let pool = offsetdata_store::connect(&source.database_url).await.unwrap();
     let epoch = async || {
-        lease::find(&mut *pool.acquire().await.unwrap(), Tables::Chain).await.unwrap().unwrap().epoch.0
+        lease::find(&mut pool.acquire().await.unwrap(), Tables::Chain).await.unwrap().unwrap().epoch.0
     };
     assert_eq!(epoch().await, 1);
     drop(writer);
