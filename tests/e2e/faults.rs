@@ -12,7 +12,8 @@ use super::network::{Network, PATIENCE, Part, Settings, Story, Training, account
 /// Chunks of two records: a worker asks for so many keys, one after the other.
 const MAILS: usize = 160;
 const CHUNK: u32 = 2;
-const EPOCHS: u32 = 60;
+/// Long enough that a training is in the middle when a fault strikes, also where commitments land at once.
+const EPOCHS: u32 = 500;
 /// The relayer's key.
 const SIGNER: u32 = 5;
 /// Less than any database, in kilobytes.

@@ -237,8 +237,12 @@ impl Network {
         ] {
             command.env(format!("OFFSETDATA_{name}"), value);
         }
-        std::fs::write(self.dir.join("test-signer.key"), key(7)).unwrap();
-        std::fs::write(self.dir.join("test-scheduler.key"), key(5)).unwrap();
+        for (name, index) in [("test-signer.key", 7), ("test-scheduler.key", 5)] {
+            // Other tests read it at the same time: it is there whole, or not at all.
+            let whole = tempfile::NamedTempFile::new_in(&self.dir).unwrap();
+            std::fs::write(whole.path(), key(index)).unwrap();
+            whole.persist(self.dir.join(name)).unwrap();
+        }
         for (name, value) in but {
             command.env(format!("OFFSETDATA_{name}"), value);
         }
