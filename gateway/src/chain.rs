@@ -307,11 +307,18 @@ impl Chain {
                 Some(text) if !underpriced && !text.contains("already") => return Err(failed(text)),
                 _ => {}
             }
-            if !underpriced && let Some(receipt) = self.receipt_of(&sent, &raw).await? {
+            if !underpriced && let Some(receipt) = self.receipt_of(&sent, &raw, (from, nonce)).await? {
                 if receipt.status() {
                     return Ok(receipt);
                 }
                 return Err(failed(format!("{} was mined and failed", receipt.transaction_hash)));
+            }
+            let next =
+                self.timed("eth_getTransactionCount", self.provider.get_transaction_count(from)).await?;
+            if next < nonce {
+                return Err(failed(
+                    "a reorg took away what came before it: all of it is looked at again".into(),
+                ));
             }
             // An eighth more is what nodes ask of a replacement.
             fee = fee + fee / 8 + 1;
@@ -329,11 +336,13 @@ impl Chain {
         Ok(block.and_then(|block| block.header.base_fee_per_gas).unwrap_or_default().into())
     }
 
-    /// The receipt of whichever of these comes into a block.
+    /// The receipt of whichever of these comes into a block. `place` is the account and the nonce of all of them: where a
+    /// reorg took away what came before, nobody waits for them.
     async fn receipt_of(
         &self,
         sent: &[B256],
         raw: &[u8],
+        place: (Address, u64),
     ) -> Result<Option<TransactionReceipt>, GatewayError> {
         let until = tokio::time::Instant::now() + MINED_WITHIN;
         let mut again = tokio::time::Instant::now() + SENT_AGAIN;
@@ -347,6 +356,10 @@ impl Chain {
             if tokio::time::Instant::now() >= again {
                 // Nodes forget, and reorgs take away; where it is known this is refused.
                 let _ = self.timed("eth_sendRawTransaction", self.provider.send_raw_transaction(raw)).await;
+                let next = self.provider.get_transaction_count(place.0);
+                if self.timed("eth_getTransactionCount", next).await.is_ok_and(|next| next < place.1) {
+                    return Ok(None);
+                }
                 again = tokio::time::Instant::now() + SENT_AGAIN;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
