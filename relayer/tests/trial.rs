@@ -180,7 +180,7 @@ async fn run(trial: Trial) {
     record(
         trial.seed,
         &json!({
-            "intents": trial.intents, "kills": killed, "blocks": tick, "faults": faulty, "lost": 0, "doubled": 0,
+            "intents": trial.intents, "kills": killed, "blocks": tick, "faults": faulty,
             "seconds": begun.elapsed().as_secs(),
         }),
     );
