@@ -8,6 +8,7 @@ mod e2e {
     mod faults;
     mod kills;
     mod network;
+    mod purses;
     mod reorgs;
     mod spam;
     mod worker_resume;

@@ -87,7 +87,9 @@ impl Shared {
         match exhausted {
             Exhausted::Unfunded { needed, available } => Refused::new(
                 code::UNFUNDED,
-                format!("{needed} would be open, allowance, permit and balance cover {available}"),
+                format!(
+                    "{needed} would be open, allowance, permit and balance cover {available}; leave a permit of {needed} or more"
+                ),
             ),
             Exhausted::OverCredit { open, limit } => {
                 self.settle_soon(price.payer);

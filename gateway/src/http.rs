@@ -32,7 +32,7 @@ pub fn router(context: Context) -> Router {
         .route("/v1/challenges", post(calls::challenge))
         .route("/v1/sessions", post(calls::sign_in))
         .route("/v1/spenders", post(calls::spender))
-        .route("/v1/permits", post(calls::permit))
+        .route("/v1/permits", get(calls::allowance).post(calls::permit))
         .route("/v1/collections/{id}", get(calls::collection))
         .route("/v1/collections/{id}/chunks/{ordinal}", get(calls::quote))
         .route("/v1/collections/{id}/chunks/{ordinal}/key", post(calls::key))

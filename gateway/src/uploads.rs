@@ -1,19 +1,21 @@
 //! What payers sign beside vouchers: permits, authorizations of spender keys, words of use. Checked now, landed by the
 //! settlement job.
 
+use alloy::eips::BlockId;
 use alloy::primitives::aliases::{U24, U40, U96};
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::sol_types::{SolStruct, SolValue};
 use offsetdata_protocol::bindings::access::AccessToken;
 use offsetdata_protocol::bindings::billing::UsageBilling;
 use offsetdata_protocol::bindings::token::DevToken;
-use offsetdata_protocol::gateway_api::{PermitUpload, SpenderUpload, UseUpload, code};
+use offsetdata_protocol::gateway_api::{Allowance, PermitUpload, SpenderUpload, Text, UseUpload, code};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::messages::{AccessUsed, SpenderAuthorization};
+use offsetdata_store::gateway::lanes::{LaneRow, list_lanes_of};
 use offsetdata_store::gateway::signed::{
-    PermitRow, SpenderRow, UseRow, find_spender, put_permit, put_spender, put_use,
+    PermitRow, SpenderRow, UseRow, find_permit, find_spender, put_permit, put_spender, put_use,
 };
-use offsetdata_store::{Count, StoreError};
+use offsetdata_store::{Conn, Count, StoreError};
 
 use crate::context::Shared;
 use crate::rights::READ;
@@ -25,10 +27,22 @@ const PERMIT_TYPE: &str =
     "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)";
 
 impl Shared {
+    /// What UsageBilling may take from an account, and what is promised of it.
+    ///
+    /// # Errors
+    /// A database or node that does not answer.
+    pub async fn allowance(&self, account: Address, now: u64) -> Result<Allowance, Refused> {
+        let allowed = self.allowance_at(account, now, BlockId::latest()).await?;
+        let mut conn = self.pool.acquire().await?;
+        let open = open_of_allowance(&mut conn, account).await?;
+        Ok(Allowance { allowed: Text(allowed), open: Text(open) })
+    }
+
     /// Keeps a permit of the settlement token to UsageBilling.
     ///
     /// # Errors
-    /// `wrongNonce`, `expired`, `foreignSignature`.
+    /// `wrongNonce`, `expired`, `foreignSignature`; `unfunded` where it takes the place of one that covers what is open,
+    /// and does not.
     pub async fn keep_permit(&self, owner: Address, permit: &PermitUpload, now: u64) -> Result<(), Refused> {
         let (value, deadline, nonce) = (permit.value.0, permit.deadline.0, permit.nonce.0);
         let least = U256::from(now + self.terms.voucher_seconds);
@@ -56,6 +70,14 @@ impl Shared {
         }
         let signature = permit.signature.clone();
         let mut tx = self.pool.write().await?;
+        let before = find_permit(&mut tx, owner).await?;
+        if before.is_some_and(|before| before.nonce == nonce && before.value > value) {
+            let open = open_of_allowance(&mut tx, owner).await?;
+            if value < U256::from(open) {
+                let detail = format!("{open} are promised and not paid, the permit is for {value}");
+                return Err(Refused::new(code::UNFUNDED, detail));
+            }
+        }
         put_permit(&mut tx, PermitRow { owner, value, deadline, nonce, signature, stored_at: Count(now) })
             .await?;
         tx.commit().await.map_err(StoreError::from)?;
@@ -159,6 +181,13 @@ impl Shared {
     ) -> Result<B256, crate::chain::CallFailure> {
         chain.read_now(token, &DevToken::DOMAIN_SEPARATORCall {}).await
     }
+}
+
+/// Promised and not paid by an account, without what its deposits pay.
+async fn open_of_allowance(conn: &mut Conn, account: Address) -> Result<u128, StoreError> {
+    let lanes = list_lanes_of(conn, account).await?;
+    let open = lanes.iter().filter(|row| !row.from_deposit).map(LaneRow::unsettled);
+    Ok(open.fold(0, u128::saturating_add))
 }
 
 fn authorization(payer: Address, upload: &SpenderUpload) -> Result<SpenderAuthorization, Refused> {

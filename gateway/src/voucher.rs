@@ -212,25 +212,30 @@ impl Shared {
         Ok(cap.saturating_sub(spent))
     }
 
-    /// min(allowance, balance) of the payer; a stored permit that will land counts as its allowance.
+    /// min(allowance, balance) of the payer.
     pub async fn allowed(&self, payer: Address, now: u64, at: BlockId) -> Result<u128, Refused> {
+        let balance = DevToken::balanceOfCall { account: payer };
+        let balance = async { Ok(self.chain.read(self.deployment.token, &balance, at).await?) };
+        let (allowance, balance) = futures::try_join!(self.allowance_at(payer, now, at), balance)?;
+        Ok(saturate(allowance.min(balance)))
+    }
+
+    /// Allowance of the payer to UsageBilling; a stored permit that will land counts as it.
+    pub(crate) async fn allowance_at(&self, payer: Address, now: u64, at: BlockId) -> Result<U256, Refused> {
         let token = self.deployment.token;
         let allowance = DevToken::allowanceCall { owner: payer, spender: self.deployment.usage_billing };
-        let balance = DevToken::balanceOfCall { account: payer };
-        let (allowance, balance) =
-            futures::try_join!(self.chain.read(token, &allowance, at), self.chain.read(token, &balance, at))?;
+        let allowance = self.chain.read(token, &allowance, at).await?;
         let mut conn = self.pool.acquire().await?;
         let permit = find_permit(&mut conn, payer).await?;
         drop(conn);
-        let allowance = match permit {
+        Ok(match permit {
             Some(permit) if permit.deadline > U256::from(now + PERMIT_MARGIN) && permit.value > allowance => {
                 let nonces = DevToken::noncesCall { owner: payer };
                 let nonce = self.chain.read(token, &nonces, at).await?;
                 if nonce == permit.nonce { permit.value } else { allowance }
             }
             _ => allowance,
-        };
-        Ok(saturate(allowance.min(balance)))
+        })
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `POST /v1/collections/{id}/vouchers` | [`VoucherUpload`] → 204 |
 //! | `POST /v1/collections/{id}/use` | [`UseUpload`] → 204 |
 //! | `POST /v1/spenders` | [`SpenderUpload`] → 204 |
+//! | `GET /v1/permits` | → [`Allowance`] |
 //! | `POST /v1/permits` | [`PermitUpload`] → 204 |
 //! | `GET /v1/collections/{id}/statement` | → [`Statement`] |
 //! | `GET /v1/collections/{id}/sales?after=…` | → [`Sales`] |
@@ -42,7 +43,7 @@ mod training;
 
 pub use keys::{Basis, ChunkQuote, KeyAnswer, KeyRequest, ReaderKeyUpload, SignedRelease, VoucherUpload};
 pub use money::{
-    LaneStatement, PermitUpload, Sales, SettleAnswer, SpenderUpload, Statement, Totals, UseUpload,
+    Allowance, LaneStatement, PermitUpload, Sales, SettleAnswer, SpenderUpload, Statement, Totals, UseUpload,
 };
 pub use records::{MAX_RECORDS, MAX_RECORDS_BYTES, ProvenRecord, RecordsAnswer, RecordsRequest};
 pub use refusal::{LaneQuote, Refusal, code};

@@ -20,8 +20,8 @@ use alloy::sol_types::{SolStruct, SolValue};
 use offsetdata_protocol::bindings::billing::UsageBilling;
 use offsetdata_protocol::bindings::token::DevToken;
 use offsetdata_protocol::gateway_api::{
-    Challenge, ChallengeRequest, CollectionInfo, GatewayInfo, PermitUpload, Sales, Session, SettleAnswer,
-    SignIn, SpenderUpload, Statement, Text,
+    Allowance, Challenge, ChallengeRequest, CollectionInfo, GatewayInfo, PermitUpload, Sales, Session,
+    SettleAnswer, SignIn, SpenderUpload, Statement, Text, code,
 };
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_protocol::messages::{SpenderAuthorization, billing_domain};
@@ -29,6 +29,9 @@ use serde::Serialize;
 
 use crate::{Account, Chain, SdkError};
 use wire::Wire;
+
+/// Permits signed anew because another one landed in between.
+const MOST_TRIES: u32 = 3;
 
 /// A gateway that serves this deployment. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -116,8 +119,41 @@ impl SignedIn {
         &self.account
     }
 
-    /// Leaves a permit (ERC-2612) of the settlement token to UsageBilling, which the gateway lands when it settles. It
-    /// costs nothing now, and no more than `value` ever.
+    /// What UsageBilling may take from this account, and what is promised of it.
+    ///
+    /// # Errors
+    /// A refusal.
+    pub async fn allowance(&self) -> Result<Allowance, SdkError> {
+        self.gateway.wire.get("/v1/permits", Some(&self.token)).await
+    }
+
+    /// Lets UsageBilling take `more` on top of what it may take already, by a permit (ERC-2612) for both: a permit sets the
+    /// allowance, and what earlier purses promised is paid from it too.
+    ///
+    /// # Errors
+    /// A refusal.
+    pub async fn allow_more(&self, chain: &Chain, more: u128, deadline: u64) -> Result<(), SdkError> {
+        let mut tries = 0;
+        loop {
+            let allowed = self.allowance().await?.allowed.0;
+            let value = allowed.saturating_add(U256::from(more));
+            if value == allowed {
+                return Ok(());
+            }
+            match self.leave_permit(chain, value, deadline).await {
+                // The permit before it has landed meanwhile.
+                Err(SdkError::GatewayRefused(refusal))
+                    if refusal.code == code::WRONG_NONCE && tries < MOST_TRIES =>
+                {
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Leaves a permit (ERC-2612) of the settlement token to UsageBilling in place of the one before it; the gateway lands
+    /// it when it settles. It costs nothing now, and no more than `value` ever.
     ///
     /// # Errors
     /// A refusal.

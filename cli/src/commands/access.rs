@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256};
 use offsetdata_protocol::ids::CollectionId;
 use offsetdata_sdk::gateway::Purse;
 use offsetdata_sdk::{Gateway, access, billing, collections};
@@ -197,7 +197,7 @@ impl Take {
         let expiry = chain.now().await?.saturating_add(self.days.saturating_mul(86_400));
         let purse = Purse::create(&self.purse, account.address(), self.cap, expiry)?;
         let spender = purse.key()?.address();
-        session.leave_permit(&chain, U256::from(self.cap), expiry).await?;
+        session.allow_more(&chain, self.cap, expiry).await?;
         session.leave_authorization(&chain, spender, self.cap, expiry).await?;
         let price = offer.price_per_record.0;
         let value = json!({

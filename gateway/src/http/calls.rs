@@ -6,9 +6,9 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use offsetdata_protocol::gateway_api::{
-    Challenge, ChallengeRequest, ChunkQuote, CollectionInfo, CreditTerms, GatewayInfo, KeyAnswer, KeyRequest,
-    PermitUpload, ReceiptEvidence, RecordsAnswer, RecordsRequest, Sales, Session, SettleAnswer, SignIn,
-    SpenderUpload, Statement, Text, TrainKeyAnswer, TrainKeyRequest, TrainingOpened, TrainingUpload,
+    Allowance, Challenge, ChallengeRequest, ChunkQuote, CollectionInfo, CreditTerms, GatewayInfo, KeyAnswer,
+    KeyRequest, PermitUpload, ReceiptEvidence, RecordsAnswer, RecordsRequest, Sales, Session, SettleAnswer,
+    SignIn, SpenderUpload, Statement, Text, TrainKeyAnswer, TrainKeyRequest, TrainingOpened, TrainingUpload,
     UseUpload, VoucherUpload, code,
 };
 use serde::Deserialize;
@@ -62,6 +62,13 @@ pub(super) async fn spender(
 ) -> Result<StatusCode, Refused> {
     context.keep_spender(account, &upload, unix_now()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn allowance(
+    State(context): State<Context>,
+    Account(account): Account,
+) -> Answer<Allowance> {
+    context.allowance(account, unix_now()).await.map(Json)
 }
 
 pub(super) async fn permit(

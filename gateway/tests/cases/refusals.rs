@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U256};
 use alloy::signers::local::PrivateKeySigner;
 use offsetdata_protocol::bindings::billing::UsageBilling;
 use offsetdata_protocol::gateway_api::{
-    KeyAnswer, KeyRequest, PermitUpload, SpenderUpload, Statement, Text, VoucherUpload, code,
+    Allowance, KeyAnswer, KeyRequest, PermitUpload, SpenderUpload, Statement, Text, VoucherUpload, code,
 };
 use offsetdata_protocol::seal::SealingKey;
 
@@ -92,6 +92,16 @@ async fn money_that_is_not_there() {
     let permit = reader.permit(&world, U256::from(CHUNK)).await;
     assert_eq!(reader.post("/v1/permits", &permit).await.status(), 204);
     reader.key(&world, 0, Some(voucher)).await.unwrap();
+    // What is promised stays covered; another permit says that and more.
+    let permit = reader.permit(&world, U256::from(CHUNK - 1)).await;
+    let refusal = read::<()>(reader.post("/v1/permits", &permit).await).await.unwrap_err();
+    assert_eq!((refusal.code.as_str(), refusal.status), (code::UNFUNDED, 402));
+    let allowance: Allowance = read(reader.get("/v1/permits").await).await.unwrap();
+    assert_eq!(allowance, Allowance { allowed: Text(U256::from(CHUNK)), open: Text(CHUNK) });
+    let permit = reader.permit(&world, U256::from(3 * CHUNK)).await;
+    assert_eq!(reader.post("/v1/permits", &permit).await.status(), 204);
+    let allowance: Allowance = read(reader.get("/v1/permits").await).await.unwrap();
+    assert_eq!(allowance, Allowance { allowed: Text(U256::from(3 * CHUNK)), open: Text(CHUNK) });
     // A cap of one chunk and a half.
     let reader = Reader::with_money(&world, 10_000, CHUNK + CHUNK / 2).await;
     reader.key(&world, 0, Some(reader.voucher(&world, reader.lane(1), CHUNK, COUNT))).await.unwrap();

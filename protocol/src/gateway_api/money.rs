@@ -45,6 +45,17 @@ pub struct PermitUpload {
     pub signature: Bytes,
 }
 
+/// What UsageBilling may take from an account. A permit sets the allowance, it does not add to it (ERC-2612): the next
+/// one has to say this much and what is wanted on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowance {
+    /// The allowance, or the value of the kept permit where that is more and can still land. 256 bits.
+    pub allowed: Text<alloy::primitives::U256>,
+    /// Promised from it by accepted vouchers of this gateway, not yet paid.
+    pub open: Text<u128>,
+}
+
 /// What an account was charged for a collection at this gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
