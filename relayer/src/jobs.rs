@@ -1,5 +1,6 @@
 //! Jobs: our work for requests, from the chain's row to the last transaction. What workers say comes through `http`.
 
+mod adopt;
 mod checkpoint;
 mod ending;
 mod follow;

@@ -250,10 +250,23 @@ impl Step {
     /// What stands on the chain, where it does.
     fn landed(&self, state: &RequestState) -> Option<&'static str> {
         match self {
-            Self::Assigned(_) | Self::Next(_) if state.sequence >= self.sequence() => Some("commitment"),
+            // An earlier attempt's at this sequence is not this one: nothing of this attempt landed.
+            Self::Assigned(_) | Self::Next(_)
+                if state.sequence >= self.sequence() && state.attempt >= self.attempt() =>
+            {
+                Some("commitment")
+            }
             Self::Settle(_) if state.status == status::SETTLED => Some("settlement"),
             Self::Close(_) if matches!(state.status, status::FAILED | status::CANCELLED) => Some("closure"),
             _ => None,
+        }
+    }
+
+    fn attempt(&self) -> u8 {
+        match self {
+            Self::Assigned(call) => call.commitment.attempt,
+            Self::Next(call) => call.commitment.attempt,
+            _ => 0,
         }
     }
 

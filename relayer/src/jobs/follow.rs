@@ -1,18 +1,25 @@
 //! What became of a job's transactions: the end of a settled job, and the way back where signed work can't land.
 
-use offsetdata_store::relay::checkpoints;
+use offsetdata_store::chain::requests::RequestRow;
+use offsetdata_store::relay::checkpoints::{self, CheckpointRow};
 use offsetdata_store::relay::jobs::{self as rows, JobRow};
 use offsetdata_store::relay::transactions::{self, TransactionRow};
 use offsetdata_store::relay::work;
 use offsetdata_store::{Count, Tx};
 
+use super::adopt::Landed;
 use super::state::{Ending, Event, JobState};
-use super::{Jobs, NO_HEAD, RelayerError, checkpoint_name, commit, commit_key, settle_key, state_of};
+use super::{Jobs, RelayerError, checkpoint_name, commit, commit_key, settle_key, state_of};
 use crate::transactions::TransactionState;
 
 impl Jobs {
     /// Compares a job with its transactions.
-    pub(super) async fn follow(&self, seen: &JobRow, now: u64) -> Result<(), RelayerError> {
+    pub(super) async fn follow(
+        &self,
+        seen: &JobRow,
+        on_chain: &RequestRow,
+        now: u64,
+    ) -> Result<(), RelayerError> {
         let settle = settle_key(seen.request, seen.attempt);
         let ended = {
             let mut conn = self.pool.acquire().await?;
@@ -27,8 +34,11 @@ impl Jobs {
                 sent = true;
                 settled = matches!(state, TransactionState::Confirmed | TransactionState::Superseded);
             }
-            if state == TransactionState::Dropped && self.stands_for_work(transaction).await? {
-                lost = lost.or(Some(transaction));
+            if state == TransactionState::Dropped
+                && lost.is_none()
+                && self.is_lost(seen, transaction, on_chain).await?
+            {
+                lost = Some(transaction);
             }
         }
         if settled && is_settling {
@@ -42,9 +52,19 @@ impl Jobs {
         }
     }
 
-    /// Whether what a dropped transaction should land is still counted among the accepted work.
-    async fn stands_for_work(&self, transaction: &TransactionRow) -> Result<bool, RelayerError> {
-        Ok(self.work_of(transaction).await?.is_some())
+    /// Whether what a dropped transaction should land is still counted among the accepted work, and did not land after all.
+    async fn is_lost(
+        &self,
+        seen: &JobRow,
+        transaction: &TransactionRow,
+        on_chain: &RequestRow,
+    ) -> Result<bool, RelayerError> {
+        let Some(sequence) = self.work_of(transaction).await? else { return Ok(false) };
+        if sequence > on_chain.sequence {
+            return Ok(true);
+        }
+        let mut conn = self.pool.acquire().await?;
+        Ok(!Landed::read(&mut conn, seen.request).await?.is_known(&mut conn, seen).await?)
     }
 
     /// The sequence from which accepted work can't land, if this transaction stands for any.
@@ -85,6 +105,14 @@ impl Jobs {
         if state_of(&job)? != state_of(seen)? || job.attempt != seen.attempt {
             return Ok(());
         }
+        let landed = Landed::read(&mut tx, job.request).await?;
+        if !landed.is_known(&mut tx, &job).await? {
+            let fallen = self.adopt(&mut tx, &mut job, landed, reason, now).await?;
+            commit(tx).await?;
+            self.remove_checkpoint(fallen).await;
+            self.queued.notify_waiters();
+            return Ok(());
+        }
         for later in transactions::list_of_request(&mut tx, seen.request).await? {
             if later.id > transaction.id {
                 drop_pending(&mut tx, later, now).await?;
@@ -99,7 +127,8 @@ impl Jobs {
         if first <= job.sequence {
             job.sequence = first.saturating_sub(1);
             let last = work::find_commitment(&mut tx, job.request, job.sequence).await?;
-            job.head = last.map_or(NO_HEAD, |last| last.head);
+            // Without a row it landed before this database was, or by another transaction.
+            job.head = last.map_or(landed.head, |last| last.head);
         }
         match state_of(&job)? {
             JobState::Cancelling => {
@@ -110,16 +139,21 @@ impl Jobs {
             }
         }
         commit(tx).await?;
+        self.remove_checkpoint(fallen).await;
+        self.queued.notify_waiters();
+        Ok(())
+    }
+
+    /// Removes the file of a checkpoint whose row is gone.
+    pub(super) async fn remove_checkpoint(&self, fallen: Option<CheckpointRow>) {
         if let Some(fallen) = fallen {
             self.checkpoints.remove(&checkpoint_name(fallen.request, fallen.digest)).await;
         }
-        self.queued.notify_waiters();
-        Ok(())
     }
 }
 
 /// Drops what only made sense after what was dropped. What has a nonce already reverts by itself.
-async fn drop_pending(tx: &mut Tx, mut row: TransactionRow, now: u64) -> Result<(), RelayerError> {
+pub(super) async fn drop_pending(tx: &mut Tx, mut row: TransactionRow, now: u64) -> Result<(), RelayerError> {
     let pending = TransactionState::Pending.as_str();
     if row.state != pending || row.dedupe.starts_with("close:") {
         return Ok(());

@@ -141,11 +141,15 @@ impl Jobs {
         if is_over(&job, Some(&on_chain), cursor.timestamp.0)? {
             return self.time_out(request, now).await;
         }
+        // An index that lags may still show what a reorg took away.
+        if cursor.number >= cursor.chain_head && self.catch_up(&job, &on_chain, now).await? {
+            return Ok(());
+        }
         match state {
             JobState::Requested => self.prepare(&job, now).await,
             JobState::Queued => self.limit_queue(&job, now).await,
             _ if self.limit_run(&job, now).await? => Ok(()),
-            _ => self.follow(&job, now).await,
+            _ => self.follow(&job, &on_chain, now).await,
         }
     }
 

@@ -110,6 +110,8 @@ async fn each_revert_has_its_meaning() {
     let cases = [
         ("landed by another", calls.judge(assigned, &stale, (open, 2, 3), false), "superseded"),
         ("landed by another, with more", calls.judge(next, &order, (open, 2, 9), false), "superseded"),
+        ("an earlier attempt's landed there", calls.judge(assigned, &order, (open, 1, 3), false), "never"),
+        ("so it did, and more", calls.judge(next, &unassigned, (open, 1, 5), false), "never"),
         ("a later attempt has begun", calls.judge(assigned, &stale, (open, 3, 2), false), "never"),
         ("the one before is under way", calls.judge(next, &order, (open, 2, 2), true), "wait"),
         ("the one before is gone", calls.judge(next, &order, (open, 2, 2), false), "never"),

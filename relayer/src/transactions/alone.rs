@@ -3,6 +3,7 @@
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Bytes, U256};
+use offsetdata_protocol::bindings::training::TrainingCoordinator::RequestState;
 use offsetdata_store::Count;
 use offsetdata_store::relay::signers;
 use offsetdata_store::relay::transactions::{self as rows, TransactionRow};
@@ -67,7 +68,7 @@ impl Reconciler {
         let gas = match self.chain.estimate(at, self.tenure.signer, row.target, &row.calldata).await? {
             Estimate::Gas(gas) => gas,
             Estimate::Reverts(data) => {
-                let revert = (data.as_ref(), has_predecessor);
+                let revert = (at, data, has_predecessor);
                 return self.on_revert(row, revert, head, now, report).await;
             }
             Estimate::Unknown(reason) => return self.wait(row, reason, now, report).await,
@@ -102,7 +103,7 @@ impl Reconciler {
     async fn on_revert(
         &self,
         mut row: TransactionRow,
-        (data, has_predecessor): (&[u8], bool),
+        (at, data, has_predecessor): (BlockId, Bytes, bool),
         head: &Head,
         now: u64,
         report: &mut Report,
@@ -120,10 +121,9 @@ impl Reconciler {
             let reason = match self.settings.forwarder {
                 Some(forwarder) => {
                     let (target, calldata) = (row.target, row.calldata.clone());
-                    revert_reason(&self.chain, forwarder, target, &calldata, &Bytes::copy_from_slice(data))
-                        .await?
+                    revert_reason(&self.chain, forwarder, target, &calldata, &data).await?
                 }
-                None => offsetdata_protocol::reverts::reason(data),
+                None => offsetdata_protocol::reverts::reason(&data),
             };
             return self.end(row, State::Dropped, reason, now, report).await;
         }
@@ -131,7 +131,7 @@ impl Reconciler {
             kind,
             request: row.request,
             calldata: &row.calldata,
-            data,
+            data: &data,
             state: state.as_ref(),
             has_predecessor,
             valid_until: now + self.settings.assignment_seconds,
@@ -140,6 +140,10 @@ impl Reconciler {
             Verdict::Superseded(reason) => self.end(row, State::Superseded, reason, now, report).await,
             // What it follows may have lost its block since this round looked: then the next round knows.
             Verdict::Never(_) if !self.is_still_there(head).await? => Ok(Outcome::Waits),
+            // A block between the two questions, and the answers are of different states.
+            Verdict::Never(_) if !self.is_of_one_block(&row, at, &data, state.as_ref()).await? => {
+                Ok(Outcome::Waits)
+            }
             Verdict::Never(reason) => self.end(row, State::Dropped, reason, now, report).await,
             Verdict::Wait(reason) => self.wait(row, reason, now, report).await,
             Verdict::Renew(calldata) => {
@@ -155,6 +159,25 @@ impl Reconciler {
 
     async fn is_still_there(&self, head: &Head) -> Result<bool, RelayerError> {
         Ok(self.chain.block_at(head.number).await?.is_some_and(|block| block.hash == head.hash))
+    }
+
+    /// Whether the revert and the request's state belong together: both are the same once more, while no block comes.
+    async fn is_of_one_block(
+        &self,
+        row: &TransactionRow,
+        at: BlockId,
+        data: &Bytes,
+        state: Option<&RequestState>,
+    ) -> Result<bool, RelayerError> {
+        let before = self.chain.head().await?;
+        if let (Some(request), Some(state)) = (row.request, state)
+            && self.chain.state_of(row.target, request).await? != *state
+        {
+            return Ok(false);
+        }
+        let again = self.chain.estimate(at, self.tenure.signer, row.target, &row.calldata).await?;
+        let is_same = matches!(again, Estimate::Reverts(ref other) if other == data);
+        Ok(is_same && self.chain.head().await?.hash == before.hash)
     }
 
     async fn wait(

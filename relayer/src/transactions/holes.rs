@@ -30,8 +30,8 @@ pub(super) fn is_filler(row: &TransactionRow) -> bool {
 
 impl Reconciler {
     /// Sends again what had a free nonce before, as an envelope that had reverted and lost its block. Where that pays too
-    /// little it pays more, and a nonce that somebody else had used with this key is used up by a call that does nothing,
-    /// once the other one does not come back.
+    /// little it pays more. A call that does nothing uses up the nonce of what was given up, and one that somebody else had
+    /// used with this key, once that does not come back.
     pub(super) async fn fill_holes(
         &mut self,
         used: u64,
@@ -50,17 +50,25 @@ impl Reconciler {
         for nonce in free {
             let since = *self.holes.entry(nonce).or_insert(head.number);
             let is_stuck = head.number.saturating_sub(since) >= self.settings.bump_after_blocks;
-            let before = {
+            let (before, is_given_up) = {
                 let mut conn = self.tenure.pool.acquire().await?;
-                rows::find_envelope_with(&mut conn, signer, nonce).await?
+                let before = rows::find_envelope_with(&mut conn, signer, nonce).await?;
+                let row = match &before {
+                    Some(envelope) => rows::find_transaction(&mut conn, envelope.transaction_id.0).await?,
+                    None => None,
+                };
+                let dropped = State::Dropped.as_str();
+                (before, row.is_some_and(|row| row.state == dropped && !is_filler(&row)))
             };
             let envelope = match before {
+                // Landing now, it would do what nobody counts on any more.
+                Some(envelope) if is_given_up => self.filler(nonce, Some(&envelope), head, now).await?,
                 Some(envelope) if !is_stuck => envelope,
                 Some(envelope) => {
                     self.holes.insert(nonce, head.number);
                     self.paying_more(envelope, head, now).await?
                 }
-                None if is_stuck => self.filler(nonce, head, now).await?,
+                None if is_stuck => self.filler(nonce, None, head, now).await?,
                 // Whose it was may send it again.
                 None => continue,
             };
@@ -88,10 +96,21 @@ impl Reconciler {
     }
 
     /// A call of the signer to itself, without value, followed like any other transaction.
-    async fn filler(&self, nonce: u64, head: &Head, now: u64) -> Result<EnvelopeRow, RelayerError> {
+    /// It pays more than what had the nonce before.
+    async fn filler(
+        &self,
+        nonce: u64,
+        before: Option<&EnvelopeRow>,
+        head: &Head,
+        now: u64,
+    ) -> Result<EnvelopeRow, RelayerError> {
         let signer = self.tenure.signer;
         let dedupe = format!("{FILLER}{signer}:{nonce}");
-        let fees = Fees::first(head.base_fee, self.chain.tip().await?, self.settings.max_fee_per_gas);
+        let (tip, most) = (self.chain.tip().await?, self.settings.max_fee_per_gas);
+        let fees = before
+            .map(|before| Fees { max_fee: before.max_fee, priority_fee: before.priority_fee })
+            .and_then(|before| before.replacement(head.base_fee, tip, most))
+            .unwrap_or_else(|| Fees::first(head.base_fee, tip, most));
         let new = NewTransaction {
             dedupe: dedupe.clone(),
             signer,
@@ -119,7 +138,7 @@ impl Reconciler {
         commit(tx).await?;
         tracing::warn!(
             nonce,
-            "a nonce that was used elsewhere is free again: a call that does nothing uses it up"
+            "a nonce is free again that nothing of ours wants: a call that does nothing uses it up"
         );
         Ok(envelope)
     }

@@ -358,6 +358,33 @@ async fn a_nonce_that_was_used_elsewhere_and_lost_its_block_holds_nothing_up() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_does_not_land_when_its_nonce_is_free_again() {
+    let bench = Bench::new(&["--no-mining"]).await;
+    bench.anvil.mine(8).await;
+    let mut reconciler = bench.holder("a", TransactionSettings::default(), LONG_AGO).await.unwrap();
+    bench.want("one", TARGET).await;
+    reconciler.round(LONG_AGO).await.unwrap();
+    bench.anvil.call("anvil_dropAllTransactions", json!([])).await;
+    send_elsewhere(&bench, 0).await;
+    bench.anvil.call("anvil_setCode", json!([TARGET, "0x5f5ffd"])).await;
+    for _ in 0..4 {
+        bench.anvil.mine(1).await;
+        reconciler.round(LONG_AGO).await.unwrap();
+    }
+    assert_eq!(bench.state("one").await, State::Dropped, "its nonce was used, and then it would revert");
+    bench.anvil.reorg(5).await;
+    bench.anvil.call("anvil_dropAllTransactions", json!([])).await;
+    bench.anvil.call("anvil_setCode", json!([TARGET, "0x"])).await;
+    assert_eq!(bench.nonce().await, 0);
+    for _ in 0..8 {
+        reconciler.round(LONG_AGO).await.unwrap();
+        bench.anvil.mine(1).await;
+    }
+    assert_eq!((bench.state("one").await, bench.nonce().await), (State::Dropped, 1));
+    assert_eq!(bench.state(&format!("fill:{}:0", Anvil::signer().address())).await, State::Confirmed);
+}
+
+#[tokio::test]
 async fn many_transactions_with_a_kill_after_each_round_land_once_each() {
     let bench = Bench::new(&["--no-mining"]).await;
     let names: Vec<String> = (0..12).map(|n| format!("call {n}")).collect();

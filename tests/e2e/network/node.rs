@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// A block for each transaction as it comes, until [`Node::resume`].
-    pub(super) async fn at_once(&self) {
+    pub(in crate::e2e) async fn at_once(&self) {
         self.ask("evm_setAutomine", json!([true])).await;
     }
 
