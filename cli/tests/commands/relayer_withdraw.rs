@@ -105,8 +105,7 @@ fn train(network: &Network) -> String {
         ["model", "request", "--project", &project, "--base", &base, "--name", "Spam", "--as", "dev:2"];
     let model = id(&words);
     let fee = FEE.to_string();
-    let words =
-        ["train", "request", "--model", &model, "--collection", &collection, "--method", "text-classifier"];
+    let words = ["train", "request", "--model", &model, "--collection", &collection];
     let requested =
         network.json(&[&words[..], &["--relay-fee", &fee, "--set", "epochs=2", "--as", "dev:2"]].concat());
     requested["request"].as_str().unwrap().to_owned()

@@ -24,20 +24,26 @@ pub(super) struct Method {
 }
 
 impl Method {
-    /// The method of the model's base.
+    /// The method of the model's base: by id and the name that people gave, or the only one.
     pub(super) async fn find(
         settings: &Settings,
         chain: &Chain,
         model: ModelId,
-        method: MethodId,
-        name: &str,
+        wanted: Option<(MethodId, &str)>,
     ) -> anyhow::Result<Self> {
         let base = models::model(chain, model).await?.base;
         let mut offered = models::base(chain, base).await?.methods;
         offered.retain(|method| method.offered);
-        let Some(facts) = offered.iter().find(|one| one.id == method).cloned() else {
-            let names: Vec<&str> = offered.iter().map(|method| method.name.as_str()).collect();
-            bail!("base {base} does not offer the method {name}; it offers: {}", names.join(", "));
+        let names: Vec<&str> = offered.iter().map(|method| method.name.as_str()).collect();
+        let names = names.join(", ");
+        let facts = match (wanted, offered.as_slice()) {
+            (_, []) => bail!("base {base} offers no method now"),
+            (None, [only]) => only.clone(),
+            (None, _) => bail!("base {base} offers several methods, choose one with --method: {names}"),
+            (Some((id, name)), _) => match offered.iter().find(|one| one.id == id) {
+                Some(facts) => facts.clone(),
+                None => bail!("base {base} does not offer the method {name}; it offers: {names}"),
+            },
         };
         let trainer = BuiltIn::ALL.into_iter().find(|trainer| trainer.digest() == facts.terms.trainerDigest);
         let digest = Digest(facts.terms.schemaDigest.0);
@@ -49,6 +55,11 @@ impl Method {
         };
         let schema = serde_json::from_slice(&bytes).context("the method's schema")?;
         Ok(Self { facts, schema, trainer })
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> MethodId {
+        self.facts.id
     }
 
     /// Its name.

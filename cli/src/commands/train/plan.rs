@@ -19,9 +19,9 @@ pub(crate) struct Request {
     /// The model
     #[arg(long)]
     model: ModelId,
-    /// Method of its base
-    #[arg(long, default_value = "image-classifier")]
-    method: String,
+    /// Method of its base; without it the only one that is offered
+    #[arg(long)]
+    method: Option<String>,
     /// Collection to train on, whole; may be given several times
     #[arg(long = "collection", required_unless_present = "ranges")]
     collections: Vec<CollectionId>,
@@ -65,8 +65,8 @@ impl Request {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<()> {
         ensure!(self.validation + self.test < 100, "validation and test leave nothing for training");
         let (chain, account) = settings.sender().await?;
-        let id = MethodId::of_name(&self.method);
-        let method = Method::find(&settings, &chain, self.model, id, &self.method).await?;
+        let wanted = self.method.as_deref().map(|name| (MethodId::of_name(name), name));
+        let method = Method::find(&settings, &chain, self.model, wanted).await?;
         let hyperparameters = Value::Object(self.hyperparameters.over(Map::new())?);
         method.check(&hyperparameters)?;
         let whole = self.collections.iter().copied().map(PlanInput::from);
@@ -82,7 +82,7 @@ impl Request {
         };
         let plan = TrainingPlan {
             model: self.model,
-            method: id,
+            method: method.id(),
             inputs,
             hyperparameters: String::from_utf8(serde_json_canonicalizer::to_vec(&hyperparameters)?)?,
             seed: keccak256(format!("offsetdata training {}", self.seed)),

@@ -45,7 +45,7 @@ impl Retrain {
         let (details, landing) = (parent.details, parent.escrow.landing);
         let model = self.model.unwrap_or(ModelId(details.model));
         let id = MethodId(details.method);
-        let method = Method::find(&settings, &chain, model, id, &id.to_string()).await?;
+        let method = Method::find(&settings, &chain, model, Some((id, &id.to_string()))).await?;
         let before = match self.hyperparameters.are_whole() {
             true => Map::new(),
             false => hyperparameters_of(&settings, details.hyperparametersDigest).await?,
