@@ -88,7 +88,7 @@ impl Shared {
             Exhausted::Unfunded { needed, available } => Refused::new(
                 code::UNFUNDED,
                 format!(
-                    "{needed} would be open, allowance, permit and balance cover {available}; leave a permit of {needed} or more"
+                    "{needed} would be open, allowance, permit and balance cover {available}; a permit and a balance of {needed} do"
                 ),
             ),
             Exhausted::OverCredit { open, limit } => {

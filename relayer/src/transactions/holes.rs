@@ -95,8 +95,8 @@ impl Reconciler {
         Ok(one.newest)
     }
 
-    /// A call of the signer to itself, without value, followed like any other transaction.
-    /// It pays more than what had the nonce before.
+    /// A call of the signer to itself, without value, followed like any other transaction. It pays more than what had the
+    /// nonce before.
     async fn filler(
         &self,
         nonce: u64,
@@ -129,6 +129,10 @@ impl Reconciler {
         };
         let row = rows::find_by_dedupe(&mut tx, &dedupe).await?;
         let mut row = row.ok_or_else(|| corrupt("was not kept"))?;
+        if let Some(before) = before.filter(|_| row.state != State::Pending.as_str()) {
+            // It had its call before, and that one was given up too: what is there goes out, so that nothing waits for ever.
+            return Ok(before.clone());
+        }
         row.nonce = Some(Count(nonce));
         let envelope = seal(&self.signer, self.form(&row, nonce, FILLER_GAS, fees), head.number, now)?;
         if !advance(&mut tx, &mut row, State::Signed, None, now).await? {
